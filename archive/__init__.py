@@ -1,0 +1,1 @@
+"""Remembers and compares: the store, parent selection, statistics, the baseline."""

@@ -1,0 +1,80 @@
+"""What the archive remembers, as frozen records."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Literal
+
+from sandbox.records import Descriptor, Evaluation, Identity, Record, RefusalRecord, Score
+
+
+class AddStatus(IntEnum):
+    """What `tell` did with a program, ordered from nothing to most. Never a bare bool."""
+
+    REFUSED = 0  # a gate or a fault: kept as a lesson, never a parent
+    DUPLICATE = 1  # computes the same as an earlier one
+    NOT_ADDED = 2  # sound, but its cell holds a better one
+    IMPROVED = 3  # took its cell from another
+    NEW = 4  # opened a cell
+
+
+class Proposal(Record):
+    """One program text that somebody proposed, before anything is known of it. `number` counts from 0 within the campaign."""
+
+    campaign: str
+    number: int
+    text: str
+    proposer: str
+    operator: str
+    parents: tuple[str, ...] = ()
+    cost: float = 0.0  # in the campaign's money
+    tokens: int = 0
+    note: str = ""
+
+
+class Result(Record):
+    """All that was found out about one proposal, told to the archive once, in the order of proposal numbers."""
+
+    campaign: str
+    number: int
+    program_id: str
+    title: str = ""
+    refusal: RefusalRecord | None = None
+    duplicate_of: str | None = None
+    identity: Identity | None = None
+    descriptor: Descriptor | None = None
+    traced: str | None = None  # JSON of sandbox.records.Traced
+    evaluations: tuple[Evaluation, ...] = ()
+    gate_seconds: float = 0.0
+
+    @property
+    def score(self) -> Score | None:
+        """The score on the highest rung reached without a fault."""
+        scores = [evaluation.score for evaluation in self.evaluations if evaluation.score is not None]
+        return scores[-1] if scores else None
+
+
+class Elite(Record):
+    """A program as selection and reading commands see it."""
+
+    id: str
+    title: str
+    text: str
+    proposer: str
+    operator: str
+    parents: tuple[str, ...]
+    number: int
+    campaign: str
+    rung: int  # index of the highest rung reached, from 0
+    score: Score | None
+    descriptor: Descriptor | None
+    children: int = 0  # proposals made from it
+
+
+class Event(Record):
+    """Something that happened to a campaign, for people."""
+
+    time: float  # seconds since the epoch
+    campaign: str
+    kind: Literal["created", "started", "paused", "finished", "fault", "migration", "note"]
+    text: str

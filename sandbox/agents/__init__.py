@@ -1,0 +1,1 @@
+"""Agents: torsos, heads and acting."""

@@ -1,0 +1,1 @@
+"""Executors: where jobs run, each in a process of its own."""

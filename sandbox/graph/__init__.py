@@ -1,0 +1,1 @@
+"""Graphs: the allow-list of operations, verification, execution, the canonical form."""

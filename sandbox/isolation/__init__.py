@@ -1,0 +1,1 @@
+"""Running untrusted text: the one-method seam and its backends."""

@@ -1,0 +1,1 @@
+"""The program language: parse, toolkit, tracing, gates, fingerprint."""

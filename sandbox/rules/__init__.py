@@ -1,0 +1,1 @@
+"""Update rules: anything that turns trajectories into a loss."""

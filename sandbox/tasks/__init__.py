@@ -1,0 +1,1 @@
+"""Tasks: batches of environments behind one seam."""

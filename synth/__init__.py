@@ -1,0 +1,1 @@
+"""Decides what to try next: proposers, prompts, the campaign loop and the command line."""

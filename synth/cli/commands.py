@@ -1,0 +1,13 @@
+"""The list of command modules, each with a `register(app)`."""
+
+from __future__ import annotations
+
+import typer
+
+from synth.cli import campaigns, programs, reading
+
+
+def register(app: typer.Typer) -> None:
+    """Adds every command to the app."""
+    for module in (campaigns, programs, reading):
+        module.register(app)
