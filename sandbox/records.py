@@ -276,7 +276,23 @@ class GateJob(Record):
     shapes: tuple[Shape, ...]
 
 
-Job: TypeAlias = Annotated[TrainJob | GateJob, Field(discriminator="kind")]
+class DescribeJob(Record):
+    """Asks what a task looks like; answered in a worker, since a Gymnasium id may run the user's own code."""
+
+    kind: Literal["describe"] = "describe"
+    task: str
+    task_settings: TaskSettings = TaskSettings()
+
+
+class TaskDescription(Record):
+    """The answer to a DescribeJob."""
+
+    task: str
+    num_actions: int
+    observation: ObservationSpec
+
+
+Job: TypeAlias = Annotated[TrainJob | GateJob | DescribeJob, Field(discriminator="kind")]
 
 
 # ---------------------------------------------------------------------------------------------------- the ladder

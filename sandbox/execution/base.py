@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Protocol, TypeAlias
 
-from sandbox.records import GateJob, GateReport, Limits, RunResult, TrainJob
+from sandbox.records import DescribeJob, GateJob, GateReport, Limits, RunResult, TaskDescription, TrainJob
 
-JobResult: TypeAlias = RunResult | GateReport
+JobResult: TypeAlias = RunResult | GateReport | TaskDescription
 
 
 class Executor(Protocol):
@@ -15,7 +15,7 @@ class Executor(Protocol):
 
     workers: int
 
-    def submit(self, job: TrainJob | GateJob, limits: Limits, priority: int = 0) -> Future[JobResult]:
+    def submit(self, job: TrainJob | GateJob | DescribeJob, limits: Limits, priority: int = 0) -> Future[JobResult]:
         """Queues a job; lower `priority` starts first, equal ones in order of submission.
 
         The future's exception is RunFault where the job broke a limit or failed by its own doing, WorkerLost where it was ours.
