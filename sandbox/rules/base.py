@@ -11,13 +11,16 @@ from typing import Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from sandbox.records import Act, Head, Training
+from sandbox.records import Act, Head, Shape, Training
 
 Heads: TypeAlias = dict[str, Tensor]
 """Head name to output; `[T+1, B, *head.shape(A)]` in a batch."""
 
 State: TypeAlias = dict[str, Tensor]
 """What a rule carries from call to call; belongs to one agent."""
+
+ALL_VIEWS: frozenset[str] = frozenset({"online", "behaviour", "target"})
+"""The three sets of heads in a batch, by the name of their field."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,13 @@ class UpdateRule(Protocol):
     def heads(self, num_actions: int) -> tuple[Head, ...]:
         """What the network must predict."""
         ...
+
+    def uses(self, shape: Shape) -> frozenset[str]:
+        """Which of `ALL_VIEWS` the loss reads when called at `shape`; `behaviour_log_prob` counts for none.
+
+        The trainer spares itself the work of the others and gives zeros there. Returning `ALL_VIEWS` is always right, only slower.
+        """
+        return ALL_VIEWS
 
     def initial_state(self, device: torch.device) -> State:
         """State of a newborn agent; empty for most rules."""
