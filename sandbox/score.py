@@ -1,0 +1,103 @@
+"""The score: how well a rule did, in units of the distance between random play and the baseline. Numpy only.
+
+Interquartile mean and stratified bootstrap follow Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice", section 4: runs are resampled with replacement within each task, tasks are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sandbox.errors import UsageError
+from sandbox.records import Record, Score
+
+Array = NDArray[np.float64]
+
+RESAMPLES = 2000
+ONE_SIDED_95 = 1.645  # the normal quantile; the samples are tens of episodes
+UNKNOWN_SPREAD = 1.0  # half-width of the interval of a score made of one seed a task: a whole baseline
+
+
+class Anchor(Record):
+    """What 0 and 1 mean on one task: episode returns of the uniformly random policy and of the baseline's final agents, over all seeds."""
+
+    task: str
+    random: tuple[float, ...]
+    baseline: tuple[float, ...]
+
+
+def interquartile_mean(values: Array) -> Array:
+    """Mean over the last axis without the lowest and the highest quarter (`floor(n/4)` numbers each); `[…, n]` to `[…]`."""
+    count = values.shape[-1]
+    assert count > 0, "the mean of nothing"
+    cut = count // 4
+    return np.sort(values, axis=-1)[..., cut : count - cut].mean(axis=-1)
+
+
+def bootstrap_interval(runs: Sequence[Array], stream: np.random.Generator, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """95 % percentile interval of the interquartile mean; `runs[k]` is `[seeds]` of task k, resampled within the task.
+
+    Where no task has two runs their spread cannot be known, and resampling one number would claim a width of 0: the interval is then
+    `UNKNOWN_SPREAD` to either side. Runs that are all equal do give a width of 0. With two or three seeds a percentile interval is
+    narrower than its name says, which is why an elite is evaluated again on fresh seeds before it is believed.
+    """
+    assert all(task.ndim == 1 and task.size for task in runs), "one row of runs a task"
+    if all(task.size == 1 for task in runs):
+        middle = float(interquartile_mean(np.concatenate(runs)))
+        return middle - UNKNOWN_SPREAD, middle + UNKNOWN_SPREAD
+    drawn = [task[stream.integers(task.size, size=(resamples, task.size))] for task in runs]
+    means = interquartile_mean(np.concatenate(drawn, axis=1))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def normalise(returns: Sequence[float], random: float, baseline: float) -> Array:
+    """(return − random) / (baseline − random) for every return; 0 is random play, 1 the baseline."""
+    if not baseline > random:
+        raise UsageError(
+            f"The baseline's mean return {baseline:.4g} is not above random play's {random:.4g}.",
+            "Give the baseline a longer budget (steps), or choose another task.",
+        )
+    return (np.asarray(returns, dtype=np.float64) - random) / (baseline - random)
+
+
+def clearly_above(anchor: Anchor) -> bool:
+    """Whether the baseline's agents play better than random, at 95 % one-sided by Welch's statistic over episodes.
+
+    Episodes and not seeds are the sample, because the question is whether the mean of *these* agents, the denominator of every score,
+    is a distance from random or noise; two seeds could answer nothing else.
+    """
+    baseline, random = np.asarray(anchor.baseline), np.asarray(anchor.random)
+    if min(baseline.size, random.size) < 2:
+        return False
+    noise = np.sqrt(baseline.var(ddof=1) / baseline.size + random.var(ddof=1) / random.size)
+    return bool(baseline.mean() - random.mean() > ONE_SIDED_95 * noise)
+
+
+def check_anchor(anchor: Anchor) -> None:
+    """Refuses a task that cannot normalise anything. Raises UsageError with the remedy."""
+    if not clearly_above(anchor):
+        raise UsageError(
+            f"On {anchor.task} the baseline (mean return {np.mean(anchor.baseline):.4g}) is not clearly above random play "
+            f"({np.mean(anchor.random):.4g}), so no score can be measured there.",
+            "Give the rung a longer budget (steps) or more evaluation episodes, or choose another task.",
+        )
+
+
+def score(returns: Mapping[str, Sequence[float]], anchors: Mapping[str, Anchor], stream: np.random.Generator) -> Score:
+    """Interquartile mean over tasks × seeds of the normalised returns, with its interval. `returns[task]` is one number a seed.
+
+    The denominators are taken as given: the interval is that of the program's own seeds. Raises UsageError for a task whose baseline
+    is not clearly above random.
+    """
+    assert returns, "a score needs at least one task"
+    runs = []
+    for task, values in returns.items():
+        check_anchor(anchors[task])
+        runs.append(normalise(values, float(np.mean(anchors[task].random)), float(np.mean(anchors[task].baseline))))
+    low, high = bootstrap_interval(runs, stream)
+    together = np.concatenate(runs)
+    return Score(mean=float(interquartile_mean(together)), low=low, high=high, n=together.size)
