@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, and unknown fields are refused."""
+    """Base of all records: immutable, and unknown fields are refused. JSON keeps infinities and NaN, which pydantic would turn to null."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="constants")
 
 
 class Shape(NamedTuple):
