@@ -18,6 +18,16 @@ class AddStatus(IntEnum):
     NEW = 4  # opened a cell
 
 
+class Stage(IntEnum):
+    """How far a proposal came, ordered; a program on the i-th rung (from 0) is at `NOVEL + 1 + i`."""
+
+    WRITTEN = 0  # refused at parse
+    PARSED = 1  # refused at trace
+    TRACED = 2  # refused by sense or cost
+    SENSIBLE = 3  # a duplicate
+    NOVEL = 4
+
+
 class Proposal(Record):
     """One program text that somebody proposed, before anything is known of it. `number` counts from 0 within the campaign."""
 
@@ -48,10 +58,22 @@ class Result(Record):
     gate_seconds: float = 0.0
 
     @property
+    def rung(self) -> int | None:
+        """Index of the highest rung with a score, from 0."""
+        scored = [index for index, evaluation in enumerate(self.evaluations) if evaluation.score is not None]
+        return scored[-1] if scored else None
+
+    @property
     def score(self) -> Score | None:
         """The score on the highest rung reached without a fault."""
-        scores = [evaluation.score for evaluation in self.evaluations if evaluation.score is not None]
-        return scores[-1] if scores else None
+        return None if self.rung is None else self.evaluations[self.rung].score
+
+    @property
+    def stage(self) -> int:
+        """How far it came: a `Stage`, plus the number of rungs reached."""
+        if self.refusal is None:
+            return Stage.NOVEL + len(self.evaluations)
+        return {"parse": Stage.WRITTEN, "trace": Stage.PARSED, "novelty": Stage.SENSIBLE}.get(self.refusal.gate, Stage.TRACED)
 
 
 class Elite(Record):

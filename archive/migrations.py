@@ -1,0 +1,175 @@
+"""The archive's schema, as numbered steps. A step that was ever released is never edited: a change is a new step at the end.
+
+    campaigns ─┬─ proposals ─── results ─── evaluations        one row a campaign, a proposal, what was found out, a rung reached
+               ├─ children                                     how many proposals were made from a program
+               ├─ cells                                        the grid: who holds a cell, how many sound programs fell into it
+               ├─ notes                                        small pieces of a campaign's state
+               └─ events                                       what happened, for people
+    programs                                                   text by id, shared by all campaigns
+    runs                                                       finished trainings by the hash of their job, shared by all campaigns
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from sandbox.errors import ArchiveError
+
+APPLICATION = 0x4C534D54  # "LSMT": how SQLite files say whose they are
+
+FIRST = """
+CREATE TABLE campaigns (
+    name TEXT PRIMARY KEY,
+    position INTEGER NOT NULL UNIQUE,            -- order of creation
+    spec TEXT NOT NULL,                          -- resolved, JSON
+    device_seconds REAL NOT NULL DEFAULT 0       -- of trainings that were really run
+) STRICT;
+
+CREATE TABLE programs (
+    id TEXT PRIMARY KEY,
+    text TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE proposals (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    number INTEGER NOT NULL,
+    program_id TEXT NOT NULL REFERENCES programs (id),
+    proposer TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    parents TEXT NOT NULL,                       -- JSON list of ids
+    cost REAL NOT NULL,
+    tokens INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    PRIMARY KEY (campaign, number)
+) STRICT;
+CREATE INDEX proposals_by_program ON proposals (program_id);
+
+CREATE TABLE children (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    program_id TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (campaign, program_id)
+) STRICT;
+
+CREATE TABLE results (
+    campaign TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    program_id TEXT NOT NULL REFERENCES programs (id),
+    title TEXT NOT NULL,
+    status INTEGER NOT NULL,                     -- archive.records.AddStatus
+    stage INTEGER NOT NULL,                      -- archive.records.Stage, plus the number of rungs reached
+    gate TEXT,                                   -- of the refusal
+    refusal TEXT,                                -- JSON
+    duplicate_of TEXT,
+    identity_key TEXT,
+    structure TEXT,
+    fingerprint TEXT,
+    settings TEXT,
+    family TEXT,
+    nodes INTEGER,
+    free_predictions INTEGER,
+    carried_state INTEGER,
+    cell TEXT,
+    rung INTEGER,                                -- index of the highest rung with a score
+    mean REAL,
+    low REAL,
+    high REAL,
+    n INTEGER,
+    gate_seconds REAL NOT NULL,
+    traced BLOB,                                 -- compressed JSON
+    PRIMARY KEY (campaign, number),
+    FOREIGN KEY (campaign, number) REFERENCES proposals (campaign, number)
+) STRICT;
+CREATE INDEX results_by_program ON results (program_id);
+CREATE INDEX results_by_stage ON results (campaign, stage, status, gate);
+CREATE INDEX results_by_score ON results (campaign, rung DESC, low DESC, number) WHERE low IS NOT NULL;
+CREATE INDEX results_by_score_anywhere ON results (rung DESC, low DESC, campaign, number) WHERE low IS NOT NULL;
+CREATE INDEX results_by_identity ON results (campaign, identity_key, number) WHERE identity_key IS NOT NULL;
+CREATE INDEX results_by_structure ON results (campaign, structure, number) WHERE structure IS NOT NULL;
+
+CREATE TABLE evaluations (
+    campaign TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    position INTEGER NOT NULL,                   -- of the rung in the ladder, from 0
+    rung TEXT NOT NULL,
+    mean REAL,
+    low REAL,
+    high REAL,
+    n INTEGER,
+    verdict TEXT NOT NULL,
+    fault TEXT NOT NULL,
+    device_seconds REAL NOT NULL,
+    runs BLOB NOT NULL,                          -- compressed JSON: every run's numbers
+    PRIMARY KEY (campaign, number, position),
+    FOREIGN KEY (campaign, number) REFERENCES results (campaign, number)
+) STRICT;
+
+CREATE TABLE cells (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    cell TEXT NOT NULL,
+    number INTEGER NOT NULL,                     -- of the proposal that holds it
+    occupants INTEGER NOT NULL,                  -- scored programs that ever fell into it
+    PRIMARY KEY (campaign, cell)
+) STRICT;
+
+CREATE TABLE runs (
+    key TEXT PRIMARY KEY,                        -- hash of the job and of the training code
+    campaign TEXT,                               -- who paid for it
+    device_seconds REAL NOT NULL,
+    result BLOB NOT NULL                         -- compressed JSON
+) STRICT;
+
+CREATE TABLE notes (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (campaign, key)
+) STRICT;
+
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_campaign ON events (campaign, id);
+"""
+
+STEPS: tuple[str, ...] = (FIRST,)
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[str] = STEPS) -> None:
+    """Brings a file to the newest schema in one transaction. Raises ArchiveError for files that are not ours or newer than we are."""
+    if _version(connection, len(steps)) == len(steps):
+        return
+    connection.execute("BEGIN IMMEDIATE")  # two processes may open a new file at once: the version is read again under the lock
+    try:
+        for step in steps[_version(connection, len(steps)) :]:
+            for statement in step.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, newest: int) -> int:
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+    if tables and _pragma(connection, "application_id") != APPLICATION:
+        raise ArchiveError("The archive's file is a database of another program.", "Name another file with --archive.")
+    version = _pragma(connection, "user_version")
+    if version > newest:
+        raise ArchiveError(
+            f"The archive has schema {version}, this Lossmith knows schemas up to {newest}.",
+            "Use the Lossmith that wrote it or a newer one.",
+        )
+    return version
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
+    return int(value)
