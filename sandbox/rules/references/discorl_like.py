@@ -1,9 +1,9 @@
 """DiscoRL-like: two predictions without a fixed meaning help an actor-critic.
 
 `y` describes a state, `z` a state and an action; both are distributions over the same points. What they come to mean follows from their
-targets, which bootstrap from each other under the slow parameters: `y` from how surprising this step was and from the next state's `y`, `z`
-of the action taken from `y`'s target. The expectation of `z` then tilts the slow policy, and the fast one is drawn to the tilted one beside
-its own clipped policy gradient.
+targets, which bootstrap from each other under the slow parameters: `y` from how the value moved at this step and from the next state's `y`,
+`z` of the action taken from the same. No reward enters them. The expectation of `z` then tilts the slow policy, and the fast one is drawn to
+the tilted one beside its own clipped policy gradient.
 
 After Oh et al., "Discovering state-of-the-art reinforcement learning algorithms", 2025, whose targets are the outputs of a learned network.
 """
@@ -48,8 +48,9 @@ def loss(traj, c):
     policy_loss = -torch.minimum(ratio * advantages, torch.clamp(ratio, 1 - c.clip, 1 + c.clip) * advantages)
     draw = rl.kl_divergence(tilted(traj, c), logits)
     keep = (c.horizon * traj.continues).unsqueeze(-1)
-    surprise = rl.two_hot(torch.clamp(advantages, LOW, HIGH), LOW, HIGH, POINTS)
-    goal = (1 - keep) * surprise + keep * F.softmax(traj.target.y[1:], -1)
+    value = traj.behaviour.value
+    move = rl.normalize(traj.continues * value[1:] - value[:-1])
+    goal = (1 - keep) * rl.two_hot(torch.clamp(move, LOW, HIGH), LOW, HIGH, POINTS) + keep * F.softmax(traj.target.y[1:], -1)
     predictions = prediction_loss(goal, traj.online.y[:-1])
     predictions = predictions + prediction_loss(goal, rl.select(traj.online.z[:-1], traj.actions))
     value_loss = 0.5 * (traj.online.value[:-1] - returns) ** 2
