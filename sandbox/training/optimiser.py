@@ -1,0 +1,97 @@
+"""Adam over a whole network as one vector.
+
+Small networks pay for the number of operations, not for their size: clipping, the step and the slow average cost one operation each here
+instead of one for every parameter.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from sandbox.records import Training
+
+
+class OptimiserState(TypedDict):
+    """What a checkpoint keeps."""
+
+    parameters: Tensor
+    adam: dict[str, Any]
+
+
+class Optimiser:
+    """Owns a network's parameters as `parameters` and their gradient as `gradient`, both `[P]`; the network's own are views of them."""
+
+    def __init__(self, network: nn.Module, learning_rate: float, max_grad_norm: float, weight_decay: float) -> None:
+        """Adam as published (betas 0.9 and 0.999, epsilon 1e-8), with weight decay kept apart from the gradient (AdamW)."""
+        self.parameters = flatten(network)
+        self.gradient = flatten_gradient(network, self.parameters)
+        self.parameters.grad = self.gradient
+        self._max_grad_norm = max_grad_norm
+        self._adam = torch.optim.AdamW([self.parameters], lr=learning_rate, weight_decay=weight_decay, fused=True)
+
+    @classmethod
+    def of(cls, network: nn.Module, training: Training, learning_rate: float) -> Optimiser:
+        """As the program's TRAINING says; `learning_rate` is the campaign's, for programs without one."""
+        return cls(network, training.learning_rate or learning_rate, training.max_grad_norm, training.weight_decay)
+
+    def clear(self) -> None:
+        """Sets the gradient to zero; call it before every backward pass."""
+        self.gradient.zero_()
+
+    @torch.no_grad()
+    def step(self) -> Tensor:
+        """Clips the gradient to the largest norm allowed, takes one step, and returns the norm as it was before, 0-dim."""
+        norm: Tensor = torch.linalg.vector_norm(self.gradient)
+        self.gradient.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
+        self._adam.step()
+        return norm
+
+    def state(self) -> OptimiserState:
+        """Everything, for a checkpoint."""
+        return {"parameters": self.parameters.detach(), "adam": self._adam.state_dict()}
+
+    @torch.no_grad()
+    def restore(self, state: OptimiserState) -> None:
+        """Takes up what `state` gave."""
+        self.parameters.copy_(state["parameters"])
+        self._adam.load_state_dict(state["adam"])
+
+
+@torch.no_grad()
+def flatten(network: nn.Module) -> Tensor:
+    """Moves all parameters into one vector `[P]`, in their order, and makes them views of it, strides kept."""
+    flat = torch.cat([_memory(parameter) for parameter in network.parameters()])
+    for parameter, view in zip(network.parameters(), _views(network, flat), strict=True):
+        parameter.data = view
+    return flat
+
+
+@torch.no_grad()
+def flatten_gradient(network: nn.Module, flat: Tensor) -> Tensor:
+    """A zero vector like `flat` that backward passes add into."""
+    gradient = torch.zeros_like(flat)
+    for parameter, view in zip(network.parameters(), _views(network, gradient), strict=True):
+        parameter.grad = view
+    return gradient
+
+
+@torch.no_grad()
+def follow(slow: Tensor, fast: Tensor, decay: float) -> None:
+    """slow ← decay · slow + (1 − decay) · fast, in place."""
+    slow.lerp_(fast, 1.0 - decay)
+
+
+def _memory(parameter: Tensor) -> Tensor:
+    """The parameter's numbers in the order in which they lie in memory (so that channels-last weights stay so)."""
+    return parameter.as_strided((parameter.numel(),), (1,))
+
+
+def _views(network: nn.Module, flat: Tensor) -> list[Tensor]:
+    views, offset = [], 0
+    for parameter in network.parameters():
+        views.append(flat.as_strided(parameter.shape, parameter.stride(), offset))
+        offset += parameter.numel()
+    return views
