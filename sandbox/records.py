@@ -89,6 +89,11 @@ class Act(Record):
     transform: Literal["signed_hyperbolic"] | None = None
 
 
+def program_id(text: str) -> str:
+    """Twelve hex digits of the text's SHA-256: the same text is the same program."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 class Program(Record):
     """A parsed program: its text and what its declarations say. `loss` and its helpers stay text until they are traced."""
 
@@ -104,8 +109,8 @@ class Program(Record):
 
     @property
     def id(self) -> str:
-        """Twelve hex digits of the text's SHA-256: the same text is the same program."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+        """See `program_id`."""
+        return program_id(self.text)
 
     @property
     def tunable(self) -> tuple[Constant, ...]:
