@@ -1,51 +1,58 @@
 """The seam to memory: ask for parents, tell results.
 
-One more method, `remember`/`recall` of single runs, is what makes a killed campaign resume without training anything twice.
+One more pair, `remember`/`recall` of single runs, is what makes a killed campaign resume without training anything twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
-from archive.records import AddStatus, Elite, Event, Proposal, Result
+from archive.records import AddStatus, Elite, Event, OperatorCount, Proposal, Result
 from sandbox.records import Identity, RunResult, TrainJob
 
 
 class Archive(Protocol):
-    """The only truth of a campaign. Every method commits before it returns; safe to call from several threads."""
+    """The only truth of a campaign. Every method commits before it returns; safe to call from several threads.
+
+    Methods that take a campaign raise UsageError naming the campaigns there are if there is none of that name.
+    """
 
     # ------------------------------------------------------------------------------------ search
     def ask(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
-        """`count` parents, drawn by lower bound and novelty over the grid; fewer when the archive holds fewer."""
+        """`count` different parents, drawn by `archive.selection` over the grid; fewer when the grid holds fewer."""
         ...
 
     def propose(self, proposal: Proposal) -> None:
-        """Records a proposal before it is evaluated; the same number twice must be the same proposal."""
+        """Records a proposal before it is evaluated. The same again changes nothing; another under its number is an ArchiveError."""
         ...
 
     def tell(self, result: Result) -> AddStatus:
-        """Records all that was found out about a proposal. Results come in the order of proposal numbers."""
+        """Records all that was found out about a proposal. ArchiveError unless results come in the order of proposal numbers."""
         ...
 
     # ------------------------------------------------------------------------------------ single runs
     def recall(self, job: TrainJob) -> RunResult | None:
-        """The result of exactly this job under this version, if it was ever run."""
+        """The result of exactly this job under this version of the training code, if it was ever run."""
         ...
 
-    def remember(self, job: TrainJob, result: RunResult) -> None:
-        """Keeps a run's numbers."""
+    def remember(self, job: TrainJob, result: RunResult, campaign: str | None = None) -> None:
+        """Keeps a run's numbers; `campaign` is charged its device-seconds, once."""
         ...
 
     # ------------------------------------------------------------------------------------ campaigns
     def create_campaign(self, name: str, spec: str) -> None:
-        """Opens a campaign with its resolved spec (JSON). UsageError if the name is taken by another spec."""
+        """Opens a campaign with its resolved spec (JSON). The same again changes nothing; UsageError if the name has another spec."""
+        ...
+
+    def amend_campaign(self, name: str, spec: str) -> None:
+        """Replaces the spec: a raised budget."""
         ...
 
     def campaign_spec(self, name: str) -> str:
-        """The resolved spec; UsageError naming the campaigns there are if there is none of that name."""
+        """The resolved spec."""
         ...
 
     def campaigns(self) -> list[str]:
@@ -56,12 +63,16 @@ class Archive(Protocol):
         """(proposals made, results told)."""
         ...
 
-    def proposals(self, campaign: str, start: int = 0) -> list[Proposal]:
+    def proposals(self, campaign: str, start: int) -> list[Proposal]:
         """Proposals from number `start` on, in order."""
         ...
 
+    def device_seconds(self, campaign: str) -> float:
+        """Device-seconds of the trainings this campaign has paid for."""
+        ...
+
     def set_value(self, campaign: str, key: str, value: str) -> None:
-        """Keeps a small piece of the campaign's state (baseline returns, device-seconds used)."""
+        """Keeps a small piece of the campaign's state."""
         ...
 
     def get_value(self, campaign: str, key: str) -> str | None:
@@ -72,33 +83,41 @@ class Archive(Protocol):
         """Appends an event."""
         ...
 
-    def events(self, campaign: str) -> list[Event]:
-        """All events, oldest first."""
+    def events(self, campaign: str, last: int = 100) -> list[Event]:
+        """The last events, oldest first."""
         ...
 
     # ------------------------------------------------------------------------------------ reading
+    def alike(self, campaign: str, identity: Identity) -> list[tuple[Identity, str]]:
+        """The earliest told program with the same key and the earliest with the same structure: all the novelty gate needs to know."""
+        ...
+
     def find(self, prefix: str) -> Elite:
         """The one program whose id begins with `prefix`; UsageError if none or several do."""
         ...
 
-    def result(self, program_id: str) -> Result:
-        """All that was found out about a program."""
+    def result(self, elite: Elite) -> Result | None:
+        """All that was found out about a program, or None while it is in flight."""
         ...
 
     def top(self, campaign: str | None, count: int) -> list[Elite]:
-        """Programs by rung reached, then lower bound, best first."""
+        """Scored programs by rung reached, then lower bound, best first; of every campaign where none is named."""
         ...
 
-    def identities(self, campaign: str) -> Iterator[tuple[Identity, str]]:
-        """Identity and program id of every program told so far, oldest first, for the novelty gate."""
-        ...
-
-    def funnel(self, campaign: str) -> dict[str, int]:
-        """How many proposals got how far: proposed, parsed, traced, sensible, novel, rung names…, kept."""
+    def funnel(self, campaign: str, rungs: Sequence[str]) -> dict[str, int]:
+        """How many proposals got at least how far: proposed, parsed, traced, sensible, novel, the rungs by name, kept."""
         ...
 
     def occupancy(self, campaign: str) -> dict[str, str]:
         """Cell name to the id of the program that holds it."""
+        ...
+
+    def refusals(self, campaign: str) -> dict[str, int]:
+        """How many were refused for what, `gate: code` to count, the most frequent first."""
+        ...
+
+    def operators(self, campaign: str) -> list[OperatorCount]:
+        """What each proposer and operator brought, in the order of their names."""
         ...
 
     def close(self) -> None:

@@ -1,12 +1,12 @@
 """The archive's schema, as numbered steps. A step that was ever released is never edited: a change is a new step at the end.
 
-    campaigns ─┬─ proposals ─── results ─── evaluations        one row a campaign, a proposal, what was found out, a rung reached
-               ├─ children                                     how many proposals were made from a program
-               ├─ cells                                        the grid: who holds a cell, how many sound programs fell into it
-               ├─ notes                                        small pieces of a campaign's state
-               └─ events                                       what happened, for people
-    programs                                                   text by id, shared by all campaigns
-    runs                                                       finished trainings by the hash of their job, shared by all campaigns
+campaigns ─┬─ proposals ─── results ─── evaluations        one row a campaign, a proposal, what was found out, a rung reached
+           ├─ children                                     how many proposals were made from a program
+           ├─ cells                                        the grid: who holds a cell, how many sound programs fell into it
+           ├─ notes                                        small pieces of a campaign's state
+           └─ events                                       what happened, for people
+programs                                                   text by id, shared by all campaigns
+runs                                                       finished trainings by the hash of their job, shared by all campaigns
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ CREATE TABLE results (
     status INTEGER NOT NULL,                     -- archive.records.AddStatus
     stage INTEGER NOT NULL,                      -- archive.records.Stage, plus the number of rungs reached
     gate TEXT,                                   -- of the refusal
+    code TEXT,
     refusal TEXT,                                -- JSON
     duplicate_of TEXT,
     identity_key TEXT,
@@ -82,7 +83,7 @@ CREATE TABLE results (
     FOREIGN KEY (campaign, number) REFERENCES proposals (campaign, number)
 ) STRICT;
 CREATE INDEX results_by_program ON results (program_id);
-CREATE INDEX results_by_stage ON results (campaign, stage, status, gate);
+CREATE INDEX results_by_stage ON results (campaign, stage, status, gate, code);
 CREATE INDEX results_by_score ON results (campaign, rung DESC, low DESC, number) WHERE low IS NOT NULL;
 CREATE INDEX results_by_score_anywhere ON results (rung DESC, low DESC, campaign, number) WHERE low IS NOT NULL;
 CREATE INDEX results_by_identity ON results (campaign, identity_key, number) WHERE identity_key IS NOT NULL;

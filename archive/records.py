@@ -93,6 +93,18 @@ class Elite(Record):
     children: int = 0  # proposals made from it
 
 
+class OperatorCount(Record):
+    """What one operator of one proposer brought: proposals made, of them scored, of them kept; and what they cost."""
+
+    proposer: str
+    operator: str
+    proposed: int
+    scored: int
+    kept: int
+    cost: float
+    tokens: int
+
+
 class Event(Record):
     """Something that happened to a campaign, for people."""
 

@@ -37,7 +37,8 @@ def probabilities(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
     rank[order] = np.arange(len(candidates))
     good = np.exp(-STEEPNESS * rank / len(candidates))
     rare = np.array([1.0 / ((1 + c.children) * np.sqrt(c.occupants)) for c in candidates])
-    return EXPLOIT * good / good.sum() + (1 - EXPLOIT) * rare / rare.sum()
+    chances: NDArray[np.float64] = EXPLOIT * good / good.sum() + (1 - EXPLOIT) * rare / rare.sum()
+    return chances
 
 
 def draw(candidates: Sequence[Candidate], count: int, stream: np.random.Generator) -> list[int]:

@@ -1,0 +1,198 @@
+"""Rows into records, and the statements that fetch them. Every statement walks an index; none loads a campaign."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from archive.database import Database, Row
+from archive.records import Elite, OperatorCount, Proposal, Result, Stage
+from sandbox.records import Descriptor, Evaluation, Identity, RefusalRecord, RunResult, Score
+
+RUNS = TypeAdapter(tuple[RunResult, ...])
+
+ELITE = """
+SELECT p.program_id, r.title, t.text, p.proposer, p.operator, p.parents, p.number, p.campaign, r.rung,
+       r.mean, r.low, r.high, r.n, r.family, r.nodes, r.free_predictions, r.carried_state,
+       COALESCE((SELECT count FROM children c WHERE c.campaign = p.campaign AND c.program_id = p.program_id), 0)
+"""
+
+BY_NUMBER = f"""{ELITE}
+FROM proposals p JOIN programs t ON t.id = p.program_id LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number
+WHERE p.campaign = ? AND p.number = ?
+"""
+
+# The same text may have been proposed more than once: told before untold, sound before duplicate, the newest campaign first.
+BY_ID = f"""{ELITE}
+FROM proposals p JOIN programs t ON t.id = p.program_id JOIN campaigns k ON k.name = p.campaign
+LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number
+WHERE p.program_id = ? ORDER BY r.status IS NULL, r.duplicate_of IS NOT NULL, k.position DESC, p.number LIMIT 1
+"""
+
+TOP = f"""{ELITE}
+FROM results r JOIN proposals p ON p.campaign = r.campaign AND p.number = r.number JOIN programs t ON t.id = r.program_id
+WHERE r.low IS NOT NULL"""
+TOP_OF_CAMPAIGN = f"{TOP} AND r.campaign = ? ORDER BY r.rung DESC, r.low DESC, r.number LIMIT ?"
+TOP_ANYWHERE = f"{TOP} ORDER BY r.rung DESC, r.low DESC, r.campaign, r.number LIMIT ?"
+
+CANDIDATES = """
+SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants
+FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
+LEFT JOIN children n ON n.campaign = r.campaign AND n.program_id = r.program_id
+WHERE c.campaign = ?
+"""
+
+OCCUPANCY = """
+SELECT c.cell, r.program_id FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
+WHERE c.campaign = ? ORDER BY c.cell
+"""
+
+RESULT = """
+SELECT program_id, title, refusal, duplicate_of, structure, fingerprint, settings, family, nodes, free_predictions, carried_state,
+       traced, gate_seconds
+FROM results WHERE campaign = ? AND number = ?
+"""
+
+EVALUATIONS = """
+SELECT rung, mean, low, high, n, verdict, fault, device_seconds, runs FROM evaluations WHERE campaign = ? AND number = ? ORDER BY position
+"""
+
+REFUSALS = """
+SELECT gate || ': ' || code, COUNT(*) FROM results WHERE campaign = ? AND gate IS NOT NULL GROUP BY gate, code ORDER BY 2 DESC, 1
+"""
+
+OPERATORS = """
+SELECT p.proposer, p.operator, COUNT(*), COUNT(r.low), SUM(r.status >= 3), SUM(p.cost), SUM(p.tokens)
+FROM proposals p LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number
+WHERE p.campaign = ? GROUP BY p.proposer, p.operator ORDER BY p.proposer, p.operator
+"""
+
+PROPOSALS = """
+SELECT p.campaign, p.number, t.text, p.proposer, p.operator, p.parents, p.cost, p.tokens, p.note
+FROM proposals p JOIN programs t ON t.id = p.program_id WHERE p.campaign = ? AND p.number >= ? ORDER BY p.number
+"""
+
+# The first duplicate wins, else the first variant: one indexed step each.
+ALIKE = """
+SELECT structure, fingerprint, settings, program_id FROM (
+    SELECT * FROM (SELECT structure, fingerprint, settings, program_id FROM results
+                   WHERE campaign = ?1 AND identity_key = ?2 ORDER BY number LIMIT 1)
+    UNION ALL
+    SELECT * FROM (SELECT structure, fingerprint, settings, program_id FROM results
+                   WHERE campaign = ?1 AND structure = ?3 ORDER BY number LIMIT 1))
+"""
+
+
+def pack(text: str) -> bytes:
+    """JSON as it lies in the file."""
+    return zlib.compress(text.encode(), 6)
+
+
+def unpack(blob: bytes) -> str:
+    """And back."""
+    return zlib.decompress(blob).decode()
+
+
+def elite(row: Row) -> Elite:
+    """One row of `ELITE`."""
+    program_id, title, text, proposer, operator, parents, number, campaign, rung, *rest, children = row
+    return Elite(
+        id=program_id,
+        title=title or "",
+        text=text,
+        proposer=proposer,
+        operator=operator,
+        parents=tuple(json.loads(parents)),
+        number=number,
+        campaign=campaign,
+        rung=rung or 0,
+        score=_score(rest[:4]),
+        descriptor=_descriptor(rest[4:]),
+        children=children,
+    )
+
+
+def proposal(row: Row) -> Proposal:
+    """One row of `PROPOSALS`."""
+    campaign, number, text, proposer, operator, parents, cost, tokens, note = row
+    return Proposal(
+        campaign=campaign,
+        number=number,
+        text=text,
+        proposer=proposer,
+        operator=operator,
+        parents=tuple(json.loads(parents)),
+        cost=cost,
+        tokens=tokens,
+        note=note,
+    )
+
+
+def operator_count(row: Row) -> OperatorCount:
+    """One row of `OPERATORS`."""
+    proposer, operator, proposed, scored, kept, cost, tokens = row
+    return OperatorCount(proposer=proposer, operator=operator, proposed=proposed, scored=scored, kept=kept or 0, cost=cost, tokens=tokens)
+
+
+def result(database: Database, campaign: str, number: int) -> Result | None:
+    """All that was told about one proposal, or None if nothing was yet."""
+    row = database.one(RESULT, (campaign, number))
+    if row is None:
+        return None
+    program_id, title, refusal, duplicate_of, structure, fingerprint, settings, *traits, traced, gate_seconds = row
+    return Result(
+        campaign=campaign,
+        number=number,
+        program_id=program_id,
+        title=title,
+        refusal=RefusalRecord.model_validate_json(refusal) if refusal else None,
+        duplicate_of=duplicate_of,
+        identity=Identity(structure=structure, fingerprint=fingerprint, settings=settings) if structure else None,
+        descriptor=_descriptor(traits),
+        traced=unpack(traced) if traced else None,
+        evaluations=tuple(_evaluation(row) for row in database.all(EVALUATIONS, (campaign, number))),
+        gate_seconds=gate_seconds,
+    )
+
+
+def funnel(database: Database, campaign: str, rungs: Sequence[str]) -> dict[str, int]:
+    """How many proposals got how far; see `Archive.funnel`."""
+    stages = database.all("SELECT stage, COUNT(*), SUM(status >= 3) FROM results WHERE campaign = ? GROUP BY stage", (campaign,))
+    made = database.one("SELECT COALESCE(MAX(number) + 1, 0) FROM proposals WHERE campaign = ?", (campaign,))
+    names = {
+        "parsed": Stage.PARSED,
+        "traced": Stage.TRACED,
+        "sensible": Stage.SENSIBLE,
+        "novel": Stage.NOVEL,
+        **{rung: Stage.NOVEL + 1 + i for i, rung in enumerate(rungs)},
+    }
+    reached = {name: sum(count for stage, count, _ in stages if stage >= least) for name, least in names.items()}
+    return {"proposed": made[0] if made else 0, **reached, "kept": sum(kept for *_, kept in stages)}
+
+
+def _score(columns: Sequence[Any]) -> Score | None:
+    mean, low, high, n = columns
+    return None if low is None else Score(mean=mean, low=low, high=high, n=n)
+
+
+def _descriptor(columns: Sequence[Any]) -> Descriptor | None:
+    family, nodes, free, state = columns
+    if family is None:
+        return None
+    return Descriptor(family=family, nodes=nodes, free_predictions=bool(free), carried_state=bool(state))
+
+
+def _evaluation(row: Row) -> Evaluation:
+    rung, *score, verdict, fault, device_seconds, runs = row
+    return Evaluation(
+        rung=rung,
+        score=_score(score),
+        runs=RUNS.validate_json(unpack(runs)),
+        verdict=verdict,
+        fault=fault,
+        device_seconds=device_seconds,
+    )
