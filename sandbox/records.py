@@ -196,8 +196,11 @@ class ObservationSpec(Record):
 class AgentSettings(Record):
     """The base agent: the same for programs, references and the meta-network."""
 
-    torso: Literal["auto", "mlp", "conv", "nature", "impala"] = "auto"
+    torso: Literal["auto", "mlp", "mlp-linear", "conv", "nature", "impala"] = "auto"
     hidden: tuple[int, ...] = (64, 64)
+    action_model: Literal["mlp", "lstm"] = "mlp"  # what `("A", n)` heads come from; the LSTM is DiscoRL's
+    action_lstm: int = Field(128, ge=1)
+    action_hidden: int = Field(128, ge=1)
     num_envs: int = Field(16, ge=1, le=4096)
     rollout_length: int = Field(32, ge=1, le=1024)
     learning_rate: float = Field(3e-4, gt=0, le=1e-1)

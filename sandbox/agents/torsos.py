@@ -45,8 +45,8 @@ class Torso(nn.Module):
 def make_torso(observation: ObservationSpec, settings: AgentSettings, generator: torch.Generator) -> Torso:
     """The torso that `settings.torso` names; `auto` picks by the observation's kind and size. UsageError if it cannot see it."""
     kind = _choose(observation) if settings.torso == "auto" else settings.torso
-    if kind == "mlp":
-        return MLP(observation, settings.hidden, generator)
+    if kind in ("mlp", "mlp-linear"):
+        return MLP(observation, settings.hidden, generator, linear_out=kind == "mlp-linear")
     if observation.kind != "pixels":
         raise UsageError(
             f"The torso {kind!r} needs pixels, and this task shows a {observation.kind}.", 'Set agent.torso = "mlp" or "auto".'
@@ -63,10 +63,13 @@ def _choose(observation: ObservationSpec) -> Literal["mlp", "conv", "nature"]:
 
 
 class MLP(Torso):
-    """Flattens, then linear layers with ReLU. Bytes are scaled to [-1, 1]."""
+    """Flattens, then linear layers with ReLU, the last without it if `linear_out` (DiscoRL's agent). Bytes are scaled to [-1, 1]."""
 
-    def __init__(self, observation: ObservationSpec, hidden: tuple[int, ...], generator: torch.Generator) -> None:
+    def __init__(
+        self, observation: ObservationSpec, hidden: tuple[int, ...], generator: torch.Generator, *, linear_out: bool = False
+    ) -> None:
         super().__init__()
+        self.linear_out = linear_out
         sizes = (math.prod(observation.shape), *hidden)
         self.layers = nn.ModuleList(linear(*pair, RELU_GAIN, generator) for pair in pairwise(sizes))
         self.width = sizes[-1]
@@ -76,9 +79,11 @@ class MLP(Torso):
         x = observation.flatten(1)
         if x.dtype == torch.uint8:
             x = x.to(self.layers[0].weight.dtype).mul_(2 / 255).sub_(1)  # type: ignore[arg-type]
-        for layer in self.layers:
+        *inner, last = self.layers
+        for layer in inner:
             x = torch.relu(layer(x))
-        return x
+        x = last(x)
+        return x if self.linear_out else torch.relu(x)
 
 
 class Conv(Torso):
