@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import UsageError
 from sandbox.records import TaskSettings
+from sandbox.tasks.atari_games import games
+from sandbox.tasks.gymnasium_ids import check_id
 from sandbox.tasks.probes import SKILLS
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ BACKENDS = {
 
 
 def make_task(name: str, settings: TaskSettings = TaskSettings()) -> Task:  # noqa: B008 - frozen
-    """The task of that name. UsageError names the nearest ones if there is none; PrerequisiteMissing if its library is missing."""
+    """The task of that name. UsageError names the nearest ones if there is none."""
     check_name(name)
     family, _, world = name.partition(":")
     task: Task = import_module(BACKENDS[family]).make_task(name, world, settings)
@@ -50,6 +52,10 @@ def check_name(name: str) -> None:
         raise UsageError(f"{name!r} is not a task.", _remedy(name, [*PROBES, *(f"{known}:{world or 'NAME'}" for known in BACKENDS)]))
     if family == "probe" and world not in SKILLS:
         raise UsageError(f"There is no probe called {world!r}.", _remedy(name, PROBES))
+    if family.startswith("atari") and world not in games():
+        raise UsageError(f"There is no Atari game called {world!r}.", _remedy(name, (f"{family}:{game}" for game in games())))
+    if family == "gymnasium":
+        check_id(world)
 
 
 def _remedy(name: str, known: Iterable[str]) -> str:
