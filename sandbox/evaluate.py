@@ -7,38 +7,21 @@ twice. Safe to call from several threads; a call blocks until its program is don
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
-from typing import Protocol, cast
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeAlias, cast
 
-from sandbox.errors import Gate, OurFault, PrerequisiteMissing, ProgramFault, Refusal, RunFault, UsageError
-from sandbox.execution.base import Executor
+from sandbox.check import GATE_LIMITS, TRACE_LIMITS, Checker
+from sandbox.errors import ProgramFault, Refusal, UsageError, Verdict
+from sandbox.execution.base import Executor, JobResult
+from sandbox.execution.gather import gather
 from sandbox.isolation.base import Isolation
 from sandbox.randomness import derive, numpy_stream
-from sandbox.records import (
-    AgentSettings,
-    DescribeJob,
-    Evaluation,
-    GateJob,
-    GateReport,
-    Limits,
-    Program,
-    RefusalRecord,
-    Rung,
-    RunResult,
-    Shape,
-    TaskDescription,
-    TaskSettings,
-    Traced,
-    TrainJob,
-)
+from sandbox.records import AgentSettings, Evaluation, Limits, Rung, RunResult, Traced, TrainJob
 from sandbox.score import Anchor, check_anchor, score
-from sandbox.training.shapes import minibatch_shape
 
-TRACE_LIMITS = Limits(seconds=20.0, memory_bytes=4 << 30, output_bytes=16 << 20)
-GATE_LIMITS = Limits(seconds=60.0, memory_bytes=4 << 30, output_bytes=16 << 20)
+RUN_LIMITS = Limits()
+
+Rule: TypeAlias = Traced | Literal["random"]
 
 
 class Memory(Protocol):
@@ -64,15 +47,14 @@ class NoMemory:
         """Does nothing."""
 
 
-OnRun = Callable[[RunResult], None]
-"""Called in the caller's thread for every run that is done, remembered ones included, in no particular order."""
+OnRun: TypeAlias = Callable[[RunResult], None]
+"""Called in the caller's thread for every run that is done, remembered ones included, as they come."""
 
 
-class Evaluator:
-    """Gates and rungs for any number of programs, on one executor and one isolation.
+class Evaluator(Checker):
+    """Gates and rungs for any number of programs.
 
-    `isolation=None` serves callers that only ever handle trusted text (references, our own mutations); `seed` is the campaign's, from
-    which every training seed derives, so that all programs share them. The caller closes `executor` and `isolation`.
+    `seed` is the campaign's: every training seed derives from it, so that all programs share them.
     """
 
     def __init__(
@@ -84,60 +66,102 @@ class Evaluator:
         seed: int = 0,
         trace_limits: Limits = TRACE_LIMITS,
         gate_limits: Limits = GATE_LIMITS,
-        run_limits: Limits = Limits(),
-    ) -> None: ...
-
-    def close(self) -> None:
-        """Ends the processes the evaluator itself has opened."""
-
-    def describe(self, task: str, settings: TaskSettings = TaskSettings()) -> TaskDescription:
-        """What a task looks like; cached. Raises UsageError for a task there is not, or that cannot be made."""
-        raise NotImplementedError
-
-    def shapes(self, program: Program, rungs: Sequence[Rung]) -> tuple[Shape, ...]:
-        """The (T, B, A) at which the program's loss is called on these rungs' tasks, each once."""
-        raise NotImplementedError
-
-    def gates(self, text: str, rungs: Sequence[Rung] = (), *, trusted: bool = False, priority: int = 0) -> GateReport:
-        """Parse, trace in isolation, and the trusted gates in a worker. Never raises for the program's fault: that is `refusal`.
-
-        `trusted` is for text made from our own references by our own edits: it is traced in a plain child process. Novelty is not
-        judged here, since that depends on the order of proposals.
-        """
-        raise NotImplementedError
-
-    def reference(self, name: str, rungs: Sequence[Rung]) -> Traced:
-        """A reference program, traced for these rungs. UsageError if there is none of that name or the gates refuse it."""
-        raise NotImplementedError
+        run_limits: Limits = RUN_LIMITS,
+    ) -> None:
+        super().__init__(executor, isolation, agent, trace_limits=trace_limits, gate_limits=gate_limits)
+        self.seed = seed
+        self.run_limits = run_limits
+        self._anchors: dict[str, dict[str, Anchor]] = {}
+        self._anchoring = threading.Lock()
 
     def seeds(self, rung: Rung, first: int = 0) -> tuple[int, ...]:
         """`rung.seeds` training seeds, from index `first` on: the same for every program of a campaign (paired comparisons).
 
         Fresh seeds for re-evaluating an elite begin at `first = rung.seeds`, twice as far the next time, and so on.
         """
-        raise NotImplementedError
+        return tuple(derive(self.seed, "train", rung.name, index) for index in range(first, first + rung.seeds))
+
+    def jobs(self, rule: Rule, rung: Rung, seeds: Sequence[int]) -> list[TrainJob]:
+        """Tasks × seeds, in that order."""
+        return [
+            TrainJob(
+                rule=rule,
+                task=task,
+                task_settings=rung.task_settings,
+                agent=self.agent,
+                steps=rung.steps,
+                seed=seed,
+                evaluation_episodes=rung.evaluation_episodes,
+            )
+            for task in rung.tasks
+            for seed in seeds
+        ]
 
     def run_rung(
-        self, rule: Traced, rung: Rung, seeds: Sequence[int], memory: Memory, *, priority: int = 0, on_run: OnRun | None = None
+        self, rule: Rule, rung: Rung, seeds: Sequence[int], memory: Memory, *, priority: int = 0, on_run: OnRun | None = None
     ) -> Evaluation:
         """Trains on tasks × seeds, without a score. `runs` is in that order; `verdict` and `fault` tell of the first failure in it.
 
-        A failure cancels the runs after it. Faults of ours propagate.
+        A failure cancels the runs after it, and `runs` then holds those before it. Faults of ours propagate.
         """
-        raise NotImplementedError
+        try:
+            jobs = self.jobs(rule if rule == "random" else self.fit(rule, [rung]), rung, seeds)
+        except Refusal as refusal:
+            return Evaluation(rung=rung.name, score=None, verdict=refusal.verdict, fault=refusal.message)
+        results = [memory.recall(job) for job in jobs]
+        missing = [index for index, result in enumerate(results) if result is None]
+        for result in results:
+            if result is not None and on_run is not None:
+                on_run(result)
+
+        def keep(which: int, result: JobResult) -> None:
+            run = cast(RunResult, result)
+            results[missing[which]] = run
+            memory.remember(jobs[missing[which]], run)
+            if on_run is not None:
+                on_run(run)
+
+        fault = gather([self.executor.submit(jobs[index], self.run_limits, priority) for index in missing], keep)
+        return _evaluation(rung, results if fault is None else results[: missing[fault[0]]], fault and fault[1])
 
     def anchors(self, rung: Rung, baseline: Traced, memory: Memory, *, priority: int = 0, on_run: OnRun | None = None) -> dict[str, Anchor]:
-        """Episode returns of random play and of the baseline by task, on the rung's first seeds; cached.
-
-        Raises UsageError where the baseline fails or is not clearly above random.
-        """
-        raise NotImplementedError
+        """Episode returns of random play and of the baseline by task, on the rung's first seeds; cached. Raises UsageError if one fails."""
+        key = f"{rung.model_dump_json()}|{baseline.program.id}"
+        with self._anchoring:  # whoever else needs them would only train the same again
+            if key not in self._anchors:
+                seeds = self.seeds(rung)
+                random = self.run_rung("random", rung, seeds, memory, priority=priority, on_run=on_run)
+                learned = self.run_rung(baseline, rung, seeds, memory, priority=priority, on_run=on_run)
+                for who, evaluation in (("Random play", random), ("The baseline", learned)):
+                    if evaluation.verdict != Verdict.OK:
+                        raise UsageError(f"{who} failed on rung {rung.name}: {evaluation.fault}", "Choose other tasks or a larger budget.")
+                self._anchors[key] = {
+                    task: Anchor(task=task, random=_episodes(random, task), baseline=_episodes(learned, task)) for task in rung.tasks
+                }
+            return self._anchors[key]
 
     def evaluate(
-        self, rule: Traced, rung: Rung, baseline: Traced, memory: Memory, *, first_seed: int = 0, priority: int = 0, on_run: OnRun | None = None
+        self,
+        rule: Traced,
+        rung: Rung,
+        baseline: Traced,
+        memory: Memory,
+        *,
+        first_seed: int = 0,
+        priority: int = 0,
+        on_run: OnRun | None = None,
     ) -> Evaluation:
-        """One program on one rung, scored against `baseline` where no run failed."""
-        raise NotImplementedError
+        """One program on one rung, scored against `baseline` where no run failed.
+
+        Raises UsageError where a task's baseline fails or is not clearly above random: before the program itself is trained.
+        """
+        anchors = self.anchors(rung, baseline, memory, priority=priority)
+        for anchor in anchors.values():
+            check_anchor(anchor)
+        evaluation = self.run_rung(rule, rung, self.seeds(rung, first_seed), memory, priority=priority, on_run=on_run)
+        if evaluation.verdict != Verdict.OK:
+            return evaluation
+        return evaluation.model_copy(update={"score": score(returns_by_task(evaluation), anchors, numpy_stream(0, "score", rung.name))})
 
     def climb(
         self,
@@ -150,4 +174,41 @@ class Evaluator:
         on_run: OnRun | None = None,
     ) -> tuple[Evaluation, ...]:
         """The ladder: the next rung while the upper end of the score's interval reaches `promote`. One evaluation a rung reached."""
-        raise NotImplementedError
+        reached: list[Evaluation] = []
+        for rung in rungs:
+            reached.append(self.evaluate(rule, rung, baseline, memory, priority=priority, on_run=on_run))
+            if not promoted(reached[-1], rung):
+                break
+        return tuple(reached)
+
+
+def promoted(evaluation: Evaluation, rung: Rung) -> bool:
+    """Whether a program may be good enough for the next rung: the optimistic end decides, since a rung's few seeds are noisy."""
+    return rung.promote is not None and evaluation.score is not None and evaluation.score.high >= rung.promote
+
+
+def returns_by_task(evaluation: Evaluation) -> dict[str, list[float]]:
+    """Final mean return of every run by task, seeds in order."""
+    returns: dict[str, list[float]] = {}
+    for run in evaluation.runs:
+        returns.setdefault(run.task, []).append(run.final_return)
+    return returns
+
+
+def _episodes(evaluation: Evaluation, task: str) -> tuple[float, ...]:
+    return tuple(episode for run in evaluation.runs if run.task == task for episode in run.episode_returns)
+
+
+def _evaluation(rung: Rung, results: Sequence[RunResult | None], fault: ProgramFault | None) -> Evaluation:
+    runs = tuple(result for result in results if result is not None)
+    seconds = sum(run.device_seconds for run in runs)
+    if fault is None:
+        return Evaluation(rung=rung.name, score=None, runs=runs, device_seconds=seconds)
+    return Evaluation(
+        rung=rung.name,
+        score=None,
+        runs=runs,
+        verdict=fault.verdict,
+        fault=f"{fault.message} {fault.remedy}".strip(),
+        device_seconds=seconds,
+    )

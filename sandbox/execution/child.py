@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sandbox.errors import LossmithError, Verdict
+from sandbox.errors import LossmithError, PrerequisiteMissing, Verdict
 from sandbox.execution import limits, wire
 from sandbox.execution.base import JobResult
 from sandbox.records import DescribeJob, GateJob, TaskDescription, TrainJob
@@ -56,6 +56,8 @@ def attempt(work: Callable[[], JobResult]) -> wire.Done | wire.Failed:
         return wire.Done(result=work())
     except LossmithError as error:
         return wire.failure(error)
+    except ImportError as error:
+        return wire.failure(PrerequisiteMissing(f"The job lacks a library: {error}.", "Install it; see `lossmith doctor`."))
     except MemoryError:
         return _out_of_memory()
     except Exception as error:  # noqa: BLE001  the border of the process: whatever it was must cross as data
