@@ -34,7 +34,8 @@ def interquartile_mean(values: Array) -> Array:
     count = values.shape[-1]
     assert count > 0, "the mean of nothing"
     cut = count // 4
-    return np.sort(values, axis=-1)[..., cut : count - cut].mean(axis=-1)
+    middle: Array = np.sort(values, axis=-1)[..., cut : count - cut].mean(axis=-1)
+    return middle
 
 
 def bootstrap_interval(runs: Sequence[Array], stream: np.random.Generator, resamples: int = RESAMPLES) -> tuple[float, float]:
