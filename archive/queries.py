@@ -61,6 +61,8 @@ EVALUATIONS = """
 SELECT rung, mean, low, high, n, verdict, fault, device_seconds, runs FROM evaluations WHERE campaign = ? AND number = ? ORDER BY position
 """
 
+STAGES = "SELECT stage, COUNT(*), SUM(status >= 3) FROM results WHERE campaign = ? GROUP BY stage"
+
 REFUSALS = """
 SELECT gate || ': ' || code, COUNT(*) FROM results WHERE campaign = ? AND gate IS NOT NULL GROUP BY gate, code ORDER BY 2 DESC, 1
 """
@@ -161,7 +163,7 @@ def result(database: Database, campaign: str, number: int) -> Result | None:
 
 def funnel(database: Database, campaign: str, rungs: Sequence[str]) -> dict[str, int]:
     """How many proposals got how far; see `Archive.funnel`."""
-    stages = database.all("SELECT stage, COUNT(*), SUM(status >= 3) FROM results WHERE campaign = ? GROUP BY stage", (campaign,))
+    stages = database.all(STAGES, (campaign,))
     made = database.one("SELECT COALESCE(MAX(number) + 1, 0) FROM proposals WHERE campaign = ?", (campaign,))
     names = {
         "parsed": Stage.PARSED,

@@ -11,7 +11,6 @@ from archive.records import AddStatus, Proposal, Result
 from sandbox.errors import ArchiveError
 from sandbox.records import Evaluation, Score, program_id
 
-
 HOLDER = """
 SELECT r.rung, r.low FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
 WHERE c.campaign = ? AND c.cell = ?
