@@ -1,0 +1,1 @@
+"""The learned baseline: meta-gradients through the lives of agents."""

@@ -1,0 +1,44 @@
+"""The agent's Adam, as a pure function that meta-gradients can pass through.
+
+Kingma & Ba 2015, with two changes of Oh et al. 2025: no gradient through the denominator, and each element of the update clipped after the
+division and before the learning rate (it is no gradient clipping).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+@dataclass(frozen=True)
+class AdamState:
+    """First and second moments by parameter name, and how many updates were made."""
+
+    mean: dict[str, Tensor]
+    square: dict[str, Tensor]
+    count: int
+
+    @staticmethod
+    def fresh(parameters: dict[str, Tensor]) -> AdamState:
+        """Zeros."""
+        zeros = {name: torch.zeros_like(value) for name, value in parameters.items()}
+        return AdamState(zeros, dict(zeros), 0)
+
+
+def adam(
+    gradients: dict[str, Tensor], state: AdamState, learning_rate: float, max_abs_update: float = 1.0
+) -> tuple[dict[str, Tensor], AdamState]:
+    """The updates to add to the parameters, and the new state."""
+    count = state.count + 1
+    mean = {name: BETA1 * state.mean[name] + (1 - BETA1) * gradient for name, gradient in gradients.items()}
+    square = {name: BETA2 * state.square[name] + (1 - BETA2) * gradient.detach() ** 2 for name, gradient in gradients.items()}
+    updates = {}
+    for name in gradients:
+        denominator = (square[name].detach() / (1 - BETA2**count)).sqrt() + EPSILON
+        step = mean[name] / (1 - BETA1**count) / denominator
+        updates[name] = -learning_rate * step.clamp(-max_abs_update, max_abs_update)
+    return updates, AdamState(mean, square, count)
