@@ -134,4 +134,7 @@ def _check_reduction(source: Source, node: ast.expr, nodes: Nodes, values: Value
 
 
 def _is_interval(value: object) -> bool:
-    return isinstance(value, tuple) and len(value) == 2 and all(is_number(one) for one in value) and value[0] < value[1]
+    if not isinstance(value, tuple) or len(value) != 2 or not all(is_number(one) for one in value):
+        return False
+    low, high = value
+    return bool(low < high)

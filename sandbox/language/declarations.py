@@ -8,7 +8,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from annotated_types import Ge, Le
 
@@ -54,7 +54,7 @@ def literal(node: ast.expr, numbers: Numbers) -> Any:
 
 def _number(node: ast.expr, numbers: Numbers) -> int | float | None:
     if isinstance(node, ast.Constant):
-        return node.value if is_number(node.value) else None
+        return node.value if isinstance(node.value, int | float) and is_number(node.value) else None
     if isinstance(node, ast.Name):
         return numbers.get(node.id)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
@@ -69,7 +69,7 @@ def _number(node: ast.expr, numbers: Numbers) -> int | float | None:
     return None
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """True for an int or a finite float within bounds; a bool is no number here."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and abs(value) <= limits.LITERAL
 

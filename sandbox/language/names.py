@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from sandbox.errors import Refusal
 from sandbox.language import vocabulary
 from sandbox.language.scopes import Function, Scope, role_of, scoped_nodes
 from sandbox.language.source import Source
@@ -40,6 +41,8 @@ def check_names(source: Source, known: Known) -> frozenset[str]:
             _check_attribute(source, node, scope, known)
         elif isinstance(node, ast.Call):
             _check_toolkit_call(source, node)
+        elif isinstance(node, ast.Subscript):
+            _check_subscript(source, node, scope)
         elif isinstance(node, Function):
             _check_parameters(source, node)
     return frozenset(read)
@@ -106,6 +109,16 @@ def _check_attribute(source: Source, node: ast.Attribute, scope: Scope, known: K
         _check_method(source, node, known)
 
 
+def _check_subscript(source: Source, node: ast.Subscript, scope: Scope) -> None:
+    """What `loss` is given has attributes, not keys."""
+    value = node.value
+    is_view = isinstance(value, ast.Attribute) and value.attr in vocabulary.VIEWS and role_of(value.value, scope) is not None
+    key = node.slice.value if isinstance(node.slice, ast.Constant) else None
+    if isinstance(key, str) and (is_view or role_of(value, scope) is not None):
+        message = f"`{ast.unparse(node)}` reads by key."
+        raise source.fault(node, "input-subscript", message, f"Write {ast.unparse(value)}.{key}.")
+
+
 def _check_module_attribute(source: Source, node: ast.Attribute, module: str) -> None:
     name = node.attr
     if name in _MODULE_NAMES[module] or (module == "torch" and name == "nn"):
@@ -146,10 +159,10 @@ def _is_input_attribute(source: Source, node: ast.Attribute, scope: Scope, known
         return True
     if role != "traj" and (not certain or (role == "state" and node.attr in vocabulary.CONTAINER_METHODS)):
         return False
-    _refuse_input_attribute(source, node, role, legal, known)
+    raise _input_fault(source, node, role, legal, known)
 
 
-def _refuse_input_attribute(source: Source, node: ast.Attribute, role: str, legal: tuple[str, ...], known: Known) -> NoReturn:
+def _input_fault(source: Source, node: ast.Attribute, role: str, legal: tuple[str, ...], known: Known) -> Refusal:
     name = node.attr
     if role == "traj":
         heads = (
@@ -158,12 +171,12 @@ def _refuse_input_attribute(source: Source, node: ast.Attribute, role: str, lega
             else ""
         )
         remedy = heads or vocabulary.FORBIDDEN_ATTRIBUTES.get(name) or vocabulary.allowed(name, legal, "traj.")
-        raise source.fault(node, "unknown-trajectory-field", f"There is no `traj.{name}`.", remedy)
+        return source.fault(node, "unknown-trajectory-field", f"There is no `traj.{name}`.", remedy)
     if role == "c":
         remedy = f'{vocabulary.allowed(name, legal, "c.")} A new one is declared in CONSTANTS: "{name}": 0.5.'
-        raise source.fault(node, "unknown-constant", f"CONSTANTS does not declare {name!r}.", remedy)
+        return source.fault(node, "unknown-constant", f"CONSTANTS does not declare {name!r}.", remedy)
     remedy = f"{vocabulary.allowed(name, legal, 'state.')} It must be a name that initial_state(c) returns."
-    raise source.fault(node, "unknown-state", f"The carried state has no {name!r}.", remedy)
+    return source.fault(node, "unknown-state", f"The carried state has no {name!r}.", remedy)
 
 
 def _check_view(source: Source, node: ast.Attribute, view: str, known: Known) -> bool:

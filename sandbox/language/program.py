@@ -188,6 +188,10 @@ def _state_names(source: Source, node: ast.FunctionDef) -> tuple[str, ...] | Non
         raise source.fault(node, "state-names", "`initial_state` returns nothing.", 'Return a dict: return {"mean": 0.0}.')
     if len(returns) != 1 or not isinstance(returns[0].value, ast.Dict):
         return None
+    if not returns[0].value.keys:
+        raise source.fault(
+            returns[0], "state-names", "`initial_state` returns an empty dict.", "Name a value, or write `def loss(traj, c):`."
+        )
     names: list[str] = []
     for key in returns[0].value.keys:
         if not isinstance(key, ast.Constant):

@@ -58,7 +58,7 @@ def read_source(text: str) -> Source:
     _check_size(text)
     _check_characters(text)
     _check_nesting(text)
-    tree = _parse(text)
+    tree = parse_python(text)
     source = Source(text, tuple(text.split("\n")), tree)
     _check_tree_size(source)
     _check_ascii(source)
@@ -119,7 +119,8 @@ def _track_indent(indents: list[int], indent: int) -> None:
         indents.append(indent)
 
 
-def _parse(text: str) -> ast.Module:
+def parse_python(text: str) -> ast.Module:
+    """The syntax tree of a text of bounded size. Raises Refusal where Python cannot read it."""
     try:
         with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -40,7 +40,7 @@ _HINTS: Final[Mapping[str, tuple[str, str]]] = {
     "Set": ("a set", "Use a tuple or a list: their order is fixed."),
     "SetComp": ("a set comprehension", "Use a list comprehension: its order is fixed."),
 }
-IMPORTS: Final = ("import torch", "import torch.nn.functional as F", "import math", "from torch.nn import functional as F")
+IMPORTS: Final = ("import torch", "import torch.nn.functional as F", "import math")
 INPUTS: Final = frozenset({"traj", "c", "state"})
 """What `loss` is given."""
 _IMPORT_REMEDY: Final = "torch, F, math and rl are already there: remove the import."
@@ -122,7 +122,7 @@ def _import_remedy(node: ast.Import | ast.ImportFrom) -> str:
         return "Use torch: torch.exp, torch.where, …."
     if module in {"typing", "__future__", "collections.abc"}:
         return "Remove it: annotations are stripped anyway."
-    return f"{_IMPORT_REMEDY} Accepted by habit: {'; '.join(f'`{one}`' for one in IMPORTS[:3])}."
+    return f"{_IMPORT_REMEDY} Accepted by habit: {'; '.join(f'`{one}`' for one in IMPORTS)}."
 
 
 def _check_call(source: Source, node: Any) -> None:

@@ -1,6 +1,7 @@
 """Where the text shows that a tensor stands in the place of a Python number, the refusal says what to write instead.
 
-Only what is certain is refused (names assigned nothing but tensors, reads of the trajectory and of float constants); tracing finds the rest.
+Only what is certain is refused (names assigned nothing but tensors, reads of the trajectory and of float constants); tracing finds
+the rest.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ _NUMBERS_OF_TENSORS: Final = frozenset({"shape", "dtype", "device", "ndim", "siz
 _NOT_TENSORS: Final = frozenset(
     {"numel", "broadcast_shapes", "is_tensor", "no_grad", "pi", "inf", "e", "float32", "int64", "bool", "long", "float"}
 )
-_SEVERAL: Final = frozenset(
-    ["gae", "vtrace", "max", "min", "sort", "topk", "split", "chunk", "unbind", "aminmax", "std_mean", "var_mean", "broadcast_tensors", "meshgrid", "median", "cummax", "cummin"]
+_PAIRS: Final = frozenset({"gae", "vtrace"})
+_SEVERAL: Final = _PAIRS | frozenset(
+    ("max", "min", "sort", "topk", "split", "chunk", "unbind", "aminmax", "std_mean", "var_mean", "broadcast_tensors", "meshgrid")
 )
-_MASKS: Final = frozenset(
-    ["gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "greater_equal", "less_equal", "not_equal", "logical_and", "logical_or", "logical_not", "logical_xor", "isfinite", "isnan", "isinf", "isclose", "bool"]
+_COMPARISONS: Final = frozenset(
+    ("gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "greater_equal", "less_equal", "not_equal", "isclose")
 )
+_MASKS: Final = _COMPARISONS | frozenset(("logical_and", "logical_or", "logical_not", "logical_xor", "isfinite", "isnan", "isinf", "bool"))
 _REMEDIES: Final = {
     "max": "Write torch.clamp(x, min=low), or torch.maximum(x, y) on two tensors.",
     "min": "Write torch.clamp(x, max=high), or torch.minimum(x, y) on two tensors.",
@@ -86,8 +89,6 @@ def _assignments(node: ast.AST) -> list[tuple[str, ast.expr | None]]:
         return [(node.target.id, ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value))]
     if isinstance(node, ast.For | ast.comprehension):
         return _pairs(node.target, None)
-    if isinstance(node, ast.FunctionDef):
-        return []
     return []
 
 
@@ -108,7 +109,7 @@ def _pairs(target: ast.expr, value: ast.expr | None) -> list[tuple[str, ast.expr
 
 def is_toolkit_pair(node: ast.Call) -> bool:
     """True for `rl.gae(…)` and `rl.vtrace(…)`, which give two tensors."""
-    return isinstance(node.func, ast.Attribute) and is_module(node.func.value) == "rl" and node.func.attr in {"gae", "vtrace"}
+    return isinstance(node.func, ast.Attribute) and is_module(node.func.value) == "rl" and node.func.attr in _PAIRS
 
 
 def _is_tensor(node: ast.expr, scope: Scope, facts: _Facts) -> bool:
@@ -138,12 +139,19 @@ def _is_tensor_attribute(node: ast.Attribute, scope: Scope, facts: _Facts) -> bo
     if found is not None:
         role, certain = found
         if role == "c":
-            return node.attr in facts.constants
+            return node.attr in facts.constants and not _is_initial_state(scope)
         return node.attr in vocabulary.TRAJECTORY_TENSORS if role == "traj" else certain and node.attr not in vocabulary.CONTAINER_METHODS
     value = node.value
     if isinstance(value, ast.Attribute) and value.attr in vocabulary.VIEWS and role_of(value.value, scope) is not None:
         return True
     return node.attr in {"T", "mT"} and _is_tensor(value, scope, facts)
+
+
+def _is_initial_state(scope: Scope) -> bool:
+    """Constants are plain numbers in `initial_state`."""
+    while scope.parent is not None and not scope.is_part:
+        scope = scope.parent
+    return isinstance(scope.node, ast.FunctionDef) and scope.node.name == "initial_state"
 
 
 def _gives_tensor(node: ast.Call, scope: Scope, facts: _Facts) -> bool:

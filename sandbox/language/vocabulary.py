@@ -14,6 +14,10 @@ from sandbox.graph.ops import F_FUNCTIONS, METHODS, TORCH_FUNCTIONS
 __all__ = ["F_FUNCTIONS", "METHODS", "TORCH_FUNCTIONS"]
 
 
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 class Signature(NamedTuple):
     """Parameters of a toolkit function in order; the first `required` must be given. `cuts`: it takes `stop_gradient=` by keyword."""
 
@@ -53,12 +57,13 @@ RL_FUNCTIONS: Final[Mapping[str, Signature]] = {
     "ema": _signature("old new decay"),
 }
 
-BUILTINS: Final = frozenset(["range", "len", "min", "max", "sum", "abs", "round", "zip", "enumerate", "reversed", "sorted", "any", "all", "float", "int", "bool", "tuple", "list", "dict"])
+BUILTINS: Final = _words("range len min max sum abs round zip enumerate reversed sorted any all float int bool tuple list dict")
 MODULES: Final = frozenset({"torch", "F", "math", "rl"})
 """Names that are given and may not be bound to anything else."""
 
-MATH_FUNCTIONS: Final = frozenset(
-    ["sqrt", "exp", "expm1", "log", "log1p", "log2", "log10", "pow", "floor", "ceil", "trunc", "fabs", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "copysign", "fmod", "hypot", "isfinite", "isnan", "isinf", "prod", "fsum", "comb", "erf", "erfc", "gamma", "lgamma"]
+MATH_FUNCTIONS: Final = _words(
+    """sqrt exp expm1 log log1p log2 log10 pow floor ceil trunc fabs sin cos tan asin acos atan atan2 sinh cosh tanh
+    copysign fmod hypot isfinite isnan isinf prod fsum comb erf erfc gamma lgamma"""
 )
 MATH_NUMBERS: Final = frozenset({"pi", "e", "tau", "inf", "nan"})
 
