@@ -110,7 +110,7 @@ def _is_schedule(value: object) -> bool:
     if not isinstance(value, tuple) or len(value) != 3 or not all(is_number(one) for one in value):
         return False
     start, end, fraction = value
-    return 0 <= start <= 1 and 0 <= end <= 1 and 0 < fraction <= 1
+    return bool(0 <= start <= 1 and 0 <= end <= 1 and 0 < fraction <= 1)
 
 
 def _check_reduction(source: Source, node: ast.expr, nodes: Nodes, values: Values, head: Head) -> None:

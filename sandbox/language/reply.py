@@ -67,9 +67,10 @@ def _fenced(lines: list[str]) -> Iterator[str]:
 
 
 def _bare(lines: list[str]) -> Iterator[str]:
-    """From every line that could open a module, last first, the longest stretch that Python reads."""
-    starts = [index for index, line in enumerate(lines) if _DOCSTRING_START.match(line) or line.startswith(("HEADS", "import "))]
-    for start in reversed(starts[:_MOST_FENCES]):
+    """From every line that could open a module, docstrings (last first) before others, the longest stretch that Python reads."""
+    docstrings = [index for index, line in enumerate(lines) if _DOCSTRING_START.match(line)]
+    others = [index for index, line in enumerate(lines) if line.startswith(("HEADS", "import "))]
+    for start in (*reversed(docstrings[-_MOST_FENCES:]), *others[:_MOST_FENCES]):
         end = len(lines)
         for _ in range(_MOST_CUTS):
             text = "\n".join(lines[start:end])
