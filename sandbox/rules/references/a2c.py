@@ -7,8 +7,8 @@ Mnih et al., "Asynchronous methods for deep reinforcement learning", 2016 (its s
 """
 
 HEADS = {"logits": "A", "value": 1}
-CONSTANTS = {"discount": 0.97, "value_cost": 0.5, "entropy_cost": 0.01, "steps": 5}
-TRAINING = {"epochs": 1, "minibatches": 8, "learning_rate": 3e-3}
+CONSTANTS = {"discount": 0.97, "value_cost": 0.5, "entropy_cost": 0.02, "steps": 5}
+TRAINING = {"epochs": 1, "minibatches": 4, "learning_rate": 8e-3}
 
 
 def loss(traj, c):

@@ -9,8 +9,8 @@ Munos et al., "Safe and efficient off-policy reinforcement learning", 2016; two-
 """
 
 HEADS = {"q": ("A", 41)}
-CONSTANTS = {"discount": 0.97, "lambda_": 0.9, "temperature": 0.05}
-TRAINING = {"epochs": 4, "minibatches": 8, "replay_ratio": 4, "learning_rate": 2e-3, "target_decay": 0.98}
+CONSTANTS = {"discount": 0.97, "lambda_": 0.9, "temperature": 0.2}
+TRAINING = {"epochs": 4, "minibatches": 8, "replay_ratio": 4, "learning_rate": 3e-3, "target_decay": 0.98}
 ACT = {
     "head": "q",
     "kind": "epsilon_greedy",

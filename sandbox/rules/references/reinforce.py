@@ -8,7 +8,7 @@ Williams, "Simple statistical gradient-following algorithms for connectionist re
 
 HEADS = {"logits": "A", "value": 1}
 CONSTANTS = {"discount": 0.97, "value_cost": 0.5}
-TRAINING = {"epochs": 1, "minibatches": 8, "learning_rate": 3e-3}
+TRAINING = {"epochs": 1, "minibatches": 8, "learning_rate": 5e-3}
 
 
 def loss(traj, c):
