@@ -24,7 +24,11 @@ from sandbox.rules.meta_network import MetaNetworkRule, new_state
 AgentNetwork = Callable[[dict[str, Tensor], Tensor], Heads]
 """Parameters and observations `[T+1, B, …]` to heads `[T+1, B, …]`."""
 
-LIVE_HEADS = ("logits", "y", "z", "aux_pi", "q")
+PullBack = Callable[[Heads], tuple[dict[str, Tensor]]]
+"""Cotangents of the heads to gradients of the parameters."""
+
+Weights = dict[str, Tensor]
+"""The meta-network's, by name: passed in so that each agent of a population may hold a copy of its own to differentiate."""
 
 
 @dataclass(frozen=True)
@@ -62,29 +66,45 @@ class InnerStep:
     target_logits: Tensor  # [T+1, B, A]
 
 
-def inner_step(rule: MetaNetworkRule, network: AgentNetwork, life: Life, rollout: Rollout, learning_rate: float) -> tuple[Life, InnerStep]:
-    """One differentiable update of the agent by the rule."""
-    parameters = {name: value if value.requires_grad else value.requires_grad_() for name, value in life.parameters.items()}
-    online = network(parameters, rollout.observations)
+def inner_step(
+    rule: MetaNetworkRule,
+    network: AgentNetwork,
+    life: Life,
+    rollout: Rollout,
+    learning_rate: float,
+    weights: Weights | None = None,
+) -> tuple[Life, InnerStep]:
+    """One differentiable update of the agent by the rule, whose weights are `weights` where given.
+
+    Written with function transforms, so that it runs under `torch.func.vmap` over a population and under `grad` of the weights.
+    """
+    online, pull_back = pull(lambda parameters: network(parameters, rollout.observations), life.parameters)
     target = network(life.target_parameters, rollout.observations)
-    targets, values = rule.targets(rollout.trajectory, online, target, rollout.behaviour_logits, life.rule_state)
-    # On aliases of the heads, so that the gradient does not leak through the targets, which are made from the heads themselves.
-    aliases = {name: online[name].view_as(online[name]) for name in LIVE_HEADS}
-    terms = agent_loss(rollout.trajectory, aliases, targets, values.q_td, rule.config)
-    loss = masked_mean(terms.total(rule.config), rollout.mask)
-    cotangents = torch.autograd.grad(loss, [aliases[name] for name in LIVE_HEADS], create_graph=True)
-    gradients = torch.autograd.grad(
-        [online[name] for name in LIVE_HEADS], list(parameters.values()), grad_outputs=cotangents, create_graph=True
-    )
-    updates, optimiser = adam(dict(zip(parameters, gradients, strict=True)), life.adam, learning_rate)
+    targets, values = rule.targets(rollout.trajectory, online, target, rollout.behaviour_logits, life.rule_state, weights)
+
+    def loss_of(heads: Heads) -> tuple[Tensor, tuple[Tensor, ...]]:
+        terms = agent_loss(rollout.trajectory, heads, targets, values.q_td, rule.config)
+        loss = masked_mean(terms.total(rule.config), rollout.mask)
+        return loss, (loss, *terms)
+
+    # Differentiating in the heads and pulling back keeps the gradient from leaking through the targets, which the heads make too.
+    cotangents, (loss, *terms) = torch.func.grad(loss_of, has_aux=True)(online)
+    (gradients,) = pull_back(cotangents)
+    updates, optimiser = adam(gradients, life.adam, learning_rate)
     decay = rule.config.target_decay
     after = Life(
-        {name: value + updates[name] for name, value in parameters.items()},
-        {name: decay * life.target_parameters[name] + (1 - decay) * value for name, value in parameters.items()},
+        {name: value + updates[name] for name, value in life.parameters.items()},
+        {name: decay * life.target_parameters[name] + (1 - decay) * value for name, value in life.parameters.items()},
         optimiser,
         new_state(targets, values),
     )
-    return after, InnerStep(loss, terms, targets, online["logits"], target["logits"])
+    return after, InnerStep(loss, LossTerms(*terms), targets, online["logits"], target["logits"])
+
+
+def pull(function: Callable[[dict[str, Tensor]], Heads], parameters: dict[str, Tensor]) -> tuple[Heads, PullBack]:
+    """`torch.func.vjp` with the types that it has here."""
+    heads, back = torch.func.vjp(function, parameters)  # type: ignore[misc]
+    return heads, back
 
 
 @dataclass(frozen=True)
@@ -121,12 +141,12 @@ def meta_loss(
     learning_rate: float,
     value_settings: ValueSettings,
     costs: MetaCosts,
+    weights: Weights | None = None,
 ) -> Window:
     """K = len(rollouts) updates, then the outer loss on `validation`. Differentiate `loss` in the rule's weights for the meta-gradient."""
     steps: list[InnerStep] = []
     for rollout in rollouts:
-        before = life
-        life, step = inner_step(rule, network, before, rollout, learning_rate)
+        life, step = inner_step(rule, network, life, rollout, learning_rate, weights)
         value_state = improve(value_network, value_state, rollout, step.logits, value_settings)
         steps.append(step)
     heads = network(life.parameters, validation.observations)

@@ -94,11 +94,12 @@ def assess(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: T
 def improve(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: Tensor, settings: ValueSettings) -> ValueState:
     """One gradient step of 0.5 (net - sg(net + norm_td))², averaged over steps: the gradient on the raw output is -norm_td."""
     assessment = assess(network, state, rollout, logits.detach(), settings)
-    leaves = {name: value.detach().requires_grad_() for name, value in state.parameters.items()}
-    with torch.enable_grad():
-        raw = network(leaves, rollout.observations)[:-1]
-        loss = 0.5 * ((raw - (raw + assessment.normalized_td).detach()) ** 2).mean()
-        gradients = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+
+    def loss_of(parameters: dict[str, Tensor]) -> Tensor:
+        raw = network(parameters, rollout.observations)[:-1]
+        return 0.5 * ((raw - (raw + assessment.normalized_td).detach()) ** 2).mean()
+
+    gradients = torch.func.grad(loss_of)(state.parameters)
     updates, optimiser = adam(gradients, state.adam, settings.learning_rate)
     parameters = {name: (value + updates[name]).detach() for name, value in state.parameters.items()}
     return replace(assessment.state, parameters=parameters, adam=optimiser)

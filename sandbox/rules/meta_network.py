@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from sandbox.records import Act, Head, Shape, Training
 from sandbox.rules.base import ALL_VIEWS, Batch, Heads, State
@@ -54,13 +55,23 @@ class MetaNetworkRule:
         return masked_mean(terms.total(self.config), loss_mask(batch.continues)), new_state(targets, values)
 
     def targets(
-        self, trajectory: Trajectory, online: Heads, target: Heads, behaviour_logits: Tensor, state: State
+        self,
+        trajectory: Trajectory,
+        online: Heads,
+        target: Heads,
+        behaviour_logits: Tensor,
+        state: State,
+        weights: dict[str, Tensor] | None = None,
     ) -> tuple[Targets, Values]:
-        """What the network wants the agent to predict. Differentiable in the network's weights and in y and z unless grad is off."""
+        """What the network wants the agent to predict; with `weights` instead of its own where given.
+
+        Differentiable in the weights and in y and z unless grad is off.
+        """
         averages = (state["advantage_average"], state["td_average"])
         values = estimate(trajectory, online, target, behaviour_logits, averages, self.config)
         seen = observe(trajectory, online, target, behaviour_logits, values)
-        targets: Targets = self.network(seen, state["rnn_h"], state["rnn_c"])
+        inputs = (seen, state["rnn_h"], state["rnn_c"])
+        targets: Targets = self.network(*inputs) if weights is None else functional_call(self.network, weights, inputs)
         return targets, values
 
 

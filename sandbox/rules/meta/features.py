@@ -57,7 +57,8 @@ def observe(trajectory: Trajectory, online: Heads, target: Heads, behaviour_logi
             slow,
         )
         q_features = (rl.signed_log(values.target_q), rl.signed_log(values.qv_advantage), values.normalized_qv_advantage)
-        taken = nn.functional.one_hot(trajectory.actions, policies[0].shape[-1]).to(policies[0].dtype)
+        every = torch.arange(policies[0].shape[-1], device=policies[0].device)
+        taken = (trajectory.actions.unsqueeze(-1) == every).to(policies[0].dtype)  # one_hot looks at data, which vmap refuses
         per_action = (*(policy[:-1] for policy in policies), *(feature[:-1] for feature in q_features), taken)
     return Observed(
         actions=trajectory.actions,

@@ -5,7 +5,7 @@ Source: Oh et al. 2025, equation 2 and Methods. All terms are per step, rows 0 t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,9 +17,8 @@ from sandbox.rules.meta.network import Targets
 from sandbox.rules.meta.values import Trajectory, categorical_mean, two_hot
 
 
-@dataclass(frozen=True)
-class LossTerms:
-    """Each term `[T, B]`, before its cost."""
+class LossTerms(NamedTuple):
+    """Each term `[T, B]`, before its cost. A tuple, so that function transforms can return it."""
 
     policy: Tensor
     y: Tensor
