@@ -16,6 +16,7 @@ import selectors
 import signal
 import socket
 import sys
+import traceback
 from dataclasses import dataclass
 
 from sandbox.execution import child, limits
@@ -48,19 +49,30 @@ class Zygote:
 
     def serve(self) -> None:
         """Runs until the parent is gone."""
-        while True:
-            for key, _ in self.selector.select():
-                if key.fileobj is self.control:
-                    if not self._accept():
-                        return self._end()
-                elif key.fileobj is self.wakeup:
-                    self._drain()
-                else:
-                    self._kill(self.jobs[key.data])
-            self._reap()
+        try:
+            while self._turn():
+                pass
+        finally:
+            self._end()
+
+    def _turn(self) -> bool:
+        """Handles what has happened; False once the parent is gone."""
+        for key, _ in self.selector.select():
+            if key.fileobj is self.control:
+                if not self._accept():
+                    return False
+            elif key.fileobj is self.wakeup:
+                self._drain()
+            else:
+                self._kill(self.jobs[key.data])
+        self._reap()
+        return True
 
     def _accept(self) -> bool:
-        byte, descriptors, _, _ = socket.recv_fds(self.control, 1, 3)
+        try:
+            byte, descriptors, _, _ = socket.recv_fds(self.control, 1, 3)
+        except ConnectionResetError:  # it died before it had read that we are ready
+            return False
         if not byte:
             return False
         data, status, log = descriptors
@@ -87,6 +99,8 @@ class Zygote:
             for inherited in (self.control, self.wakeup, self._signals, *(job.status for job in self.jobs.values())):
                 inherited.close()
             child.live(data, log, zygote)
+        except BaseException:  # noqa: BLE001  the job's log is the one place where its reason can be read
+            traceback.print_exc()
         finally:
             os._exit(70)  # reached only by an exception: never let a child go on as a second zygote
 
