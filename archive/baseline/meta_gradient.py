@@ -1,19 +1,23 @@
-"""One agent's meta-gradient: K updates by the rule, each differentiable in the rule's weights, then a loss on what came of it.
+"""The meta-gradient: K updates of an agent by the rule, then a loss on what came of it, differentiated in the rule's weights.
 
 Source: Oh et al. 2025, Methods, "Meta-optimisation", and equation 3. The inner gradient treats the targets as constants; the outer one goes
 through them, through the parameters inside them, through Adam's first moment, the target parameters and the meta-RNN.
+
+The window is walked twice: forwards without a graph, which is also when trajectories are collected, then backwards, each step computed
+again and pulled back on its own. So memory holds the graph of one step, whatever K is. All functions here speak of one agent;
+`torch.func.vmap` makes a population of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from archive.baseline.rollout import Rollout
-from archive.baseline.value_function import Assessment, ValueNetwork, ValueSettings, ValueState, assess, improve
+from archive.baseline.value_function import ValueNetwork, ValueSettings, ValueState, assess, improve
 from sandbox.language import toolkit as rl
 from sandbox.rules.base import Heads, State
 from sandbox.rules.meta.loss import LossTerms, agent_loss, masked_mean
@@ -31,8 +35,7 @@ Weights = dict[str, Tensor]
 """The meta-network's, by name: passed in so that each agent of a population may hold a copy of its own to differentiate."""
 
 
-@dataclass(frozen=True)
-class Life:
+class Life(NamedTuple):
     """One agent between two updates."""
 
     parameters: dict[str, Tensor]
@@ -46,17 +49,8 @@ class Life:
         device = next(iter(parameters.values())).device
         return Life(parameters, dict(parameters), AdamState.fresh(parameters), rule.initial_state(device))
 
-    def detached(self) -> Life:
-        """The same, cut from every graph: where one window ends and the next begins."""
-        cut = {name: value.detach() for name, value in self.parameters.items()}
-        slow = {name: value.detach() for name, value in self.target_parameters.items()}
-        mean = {name: value.detach() for name, value in self.adam.mean.items()}
-        state = {name: value.detach() for name, value in self.rule_state.items()}
-        return Life(cut, slow, AdamState(mean, self.adam.square, self.adam.count), state)
 
-
-@dataclass(frozen=True)
-class InnerStep:
+class InnerStep(NamedTuple):
     """What one update leaves for the regularisers and the log."""
 
     loss: Tensor
@@ -66,18 +60,29 @@ class InnerStep:
     target_logits: Tensor  # [T+1, B, A]
 
 
-def inner_step(
-    rule: MetaNetworkRule,
-    network: AgentNetwork,
-    life: Life,
-    rollout: Rollout,
-    learning_rate: float,
-    weights: Weights | None = None,
-) -> tuple[Life, InnerStep]:
-    """One differentiable update of the agent by the rule, whose weights are `weights` where given.
+class MetaCosts(NamedTuple):
+    """Weights of the regularisers of the outer loss. The mean-square and policy-entropy terms are the release's, not the paper's."""
 
-    Written with function transforms, so that it runs under `torch.func.vmap` over a population and under `grad` of the weights.
-    """
+    policy_entropy: float = 1e-2
+    prediction_entropy: float = 1e-3
+    mean_square: float = 1e-3
+    target_divergence: float = 1e-2
+
+
+class Learner(NamedTuple):
+    """What does not change from step to step: the rule, the shapes of the networks, and the settings."""
+
+    rule: MetaNetworkRule
+    network: AgentNetwork
+    value_network: ValueNetwork
+    learning_rate: float = 1e-2
+    value_settings: ValueSettings = ValueSettings()
+    costs: MetaCosts = MetaCosts()
+
+
+def inner_step(learner: Learner, weights: Weights, life: Life, rollout: Rollout) -> tuple[Life, InnerStep]:
+    """One update of the agent by the rule with `weights`, differentiable in both."""
+    rule, network = learner.rule, learner.network
     online, pull_back = pull(lambda parameters: network(parameters, rollout.observations), life.parameters)
     target = network(life.target_parameters, rollout.observations)
     targets, values = rule.targets(rollout.trajectory, online, target, rollout.behaviour_logits, life.rule_state, weights)
@@ -90,7 +95,7 @@ def inner_step(
     # Differentiating in the heads and pulling back keeps the gradient from leaking through the targets, which the heads make too.
     cotangents, (loss, *terms) = torch.func.grad(loss_of, has_aux=True)(online)
     (gradients,) = pull_back(cotangents)
-    updates, optimiser = adam(gradients, life.adam, learning_rate)
+    updates, optimiser = adam(gradients, life.adam, learner.learning_rate)
     decay = rule.config.target_decay
     after = Life(
         {name: value + updates[name] for name, value in life.parameters.items()},
@@ -107,70 +112,116 @@ def pull(function: Callable[[dict[str, Tensor]], Heads], parameters: dict[str, T
     return heads, back
 
 
-@dataclass(frozen=True)
-class MetaCosts:
-    """Weights of the regularisers of the outer loss. The mean-square and policy-entropy terms are the release's, not the paper's."""
-
-    policy_entropy: float = 1e-2
-    prediction_entropy: float = 1e-3
-    mean_square: float = 1e-3
-    target_divergence: float = 1e-2
+def forward_step(
+    learner: Learner, weights: Weights, life: Life, value_state: ValueState, rollout: Rollout
+) -> tuple[Life, ValueState, InnerStep]:
+    """One update of the agent and one of its judge, without a graph."""
+    after, step = inner_step(learner, weights, life, rollout)
+    return after, improve(learner.value_network, value_state, rollout, step.logits, learner.value_settings), step
 
 
-@dataclass(frozen=True)
-class Window:
-    """The end of K inner steps: the agent, its judge, the outer loss and its parts."""
+class Outer(NamedTuple):
+    """The outer loss without what the inner steps add to it, and its parts."""
 
+    loss: Tensor
+    policy_gradient: Tensor
+    entropy: Tensor  # of the policy, nats
+    advantage: Tensor  # [T, B] of the validation, not normalised
+
+
+def outer_loss(learner: Learner, life: Life, value_state: ValueState, validation: Rollout) -> Outer:
+    """How well the agent does on fresh trajectories: a policy gradient with V-trace advantages, less the entropies that are encouraged."""
+    heads = learner.network(life.parameters, validation.observations)
+    assessment = assess(learner.value_network, value_state, validation, heads["logits"].detach(), learner.value_settings)
+    actions = validation.actions[:-1]
+    gain = -(rl.log_prob(heads["logits"][:-1], actions) * assessment.normalized_advantage).mean()
+    predictions = rl.entropy(heads["y"]).mean() + rl.entropy(rl.select(heads["z"][:-1], actions)).mean()
+    policy = rl.entropy(heads["logits"][:-1]).mean()
+    loss = gain - learner.costs.policy_entropy * policy - learner.costs.prediction_entropy * predictions
+    return Outer(loss, gain, policy, assessment.advantage)
+
+
+def step_penalty(learner: Learner, step: InnerStep) -> Tensor:
+    """What one inner step adds to the outer loss: logits that drift together, and targets far from the slow policy."""
+    targets = step.targets
+    squares = targets.y.mean() ** 2 + targets.z.mean() ** 2 + targets.policy.mean() ** 2
+    divergence = rl.kl_divergence(step.target_logits[:-1].detach(), targets.policy).mean()
+    return learner.costs.mean_square * squares + learner.costs.target_divergence * divergence
+
+
+def outer_gradient(learner: Learner, life: Life, value_state: ValueState, validation: Rollout) -> tuple[Life, Outer]:
+    """Gradient of the outer loss in the agent at the window's end."""
+
+    def loss_of(end: Life) -> tuple[Tensor, tuple[Tensor, ...]]:
+        outer = outer_loss(learner, end, value_state, validation)
+        return outer.loss, tuple(outer)
+
+    gradient, outer = torch.func.grad(loss_of, has_aux=True)(life)
+    return Life(*gradient), Outer(*outer)
+
+
+def pull_back_step(
+    learner: Learner, share: float, weights: Weights, life: Life, rollout: Rollout, gradient: Life
+) -> tuple[Weights, Life, Tensor]:
+    """From the gradient in the agent after one step to those in the weights and in the agent before it; and the step's penalty.
+
+    `share` is the penalty's weight in the outer loss, 1/K.
+    """
+
+    def step_of(weights: Weights, before: Life) -> tuple[Life, Tensor]:
+        after, step = inner_step(learner, weights, before, rollout)
+        return after, step_penalty(learner, step)
+
+    (_, penalty), back = torch.func.vjp(step_of, weights, life)  # type: ignore[misc]
+    weights_gradient, life_gradient = back((gradient, torch.full_like(penalty, share)))
+    return weights_gradient, life_gradient, penalty
+
+
+class Window(NamedTuple):
+    """What came of K steps."""
+
+    gradient: Weights  # of the outer loss
     life: Life
     value_state: ValueState
-    loss: Tensor
-    policy_gradient_loss: Tensor
-    regulariser: Tensor
-    assessment: Assessment
+    loss: Tensor  # outer, penalties included
+    outer: Outer
     steps: tuple[InnerStep, ...]
 
 
-def meta_loss(
-    rule: MetaNetworkRule,
-    network: AgentNetwork,
-    value_network: ValueNetwork,
+Each = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""What makes a function of one agent one of whoever is trained: `alone`, or `torch.func.vmap` with a leading axis of agents everywhere."""
+
+
+def alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """One agent, without an axis for it."""
+    return function
+
+
+def meta_gradient(
+    learner: Learner,
+    weights: Weights,
     life: Life,
     value_state: ValueState,
-    rollouts: Sequence[Rollout],
-    validation: Rollout,
-    learning_rate: float,
-    value_settings: ValueSettings,
-    costs: MetaCosts,
-    weights: Weights | None = None,
+    collect: Callable[[Life, int], Rollout],
+    updates: int,
+    each: Each = alone,
 ) -> Window:
-    """K = len(rollouts) updates, then the outer loss on `validation`. Differentiate `loss` in the rule's weights for the meta-gradient."""
-    steps: list[InnerStep] = []
-    for rollout in rollouts:
-        life, step = inner_step(rule, network, life, rollout, learning_rate, weights)
-        value_state = improve(value_network, value_state, rollout, step.logits, value_settings)
-        steps.append(step)
-    heads = network(life.parameters, validation.observations)
-    assessment = assess(value_network, value_state, validation, heads["logits"].detach(), value_settings)
-    actions = validation.actions[:-1]
-    gain = -(rl.log_prob(heads["logits"][:-1], actions) * assessment.normalized_advantage).mean()
-    extra = _regulariser(heads, validation, steps, costs)
-    return Window(life, value_state, gain + extra, gain, extra, assessment, tuple(steps))
-
-
-def _regulariser(heads: Heads, validation: Rollout, steps: Sequence[InnerStep], costs: MetaCosts) -> Tensor:
-    taken = rl.select(heads["z"][:-1], validation.actions[:-1])
-    entropies = rl.entropy(heads["y"]).mean() + rl.entropy(taken).mean()
-    squares = torch.stack([sum_of_squared_means(step.targets) for step in steps]).mean()
-    divergence = torch.stack([rl.kl_divergence(step.target_logits[:-1].detach(), step.targets.policy).mean() for step in steps]).mean()
-    policy_entropy = rl.entropy(heads["logits"][:-1]).mean()
-    return (
-        -costs.policy_entropy * policy_entropy
-        - costs.prediction_entropy * entropies
-        + costs.mean_square * squares
-        + costs.target_divergence * divergence
-    )
-
-
-def sum_of_squared_means(targets: Targets) -> Tensor:
-    """mean(ŷ)² + mean(ẑ)² + mean(π̂)², the means over everything: keeps logits from drifting together."""
-    return targets.y.mean() ** 2 + targets.z.mean() ** 2 + targets.policy.mean() ** 2
+    """K = `updates` steps, then the gradient. `collect(life, k)` plays with the agent after k updates; k = K is the validation."""
+    lives, rollouts, steps = [life], [], []
+    forward = each(lambda *state: forward_step(learner, *state))
+    with torch.no_grad():
+        for k in range(updates):
+            rollouts.append(collect(lives[-1], k))
+            after, value_state, step = forward(weights, lives[-1], value_state, rollouts[-1])
+            lives.append(after)
+            steps.append(step)
+        validation = collect(lives[-1], updates)
+    gradient, outer = each(lambda *state: outer_gradient(learner, *state))(lives[-1], value_state, validation)
+    backward = each(lambda *state: pull_back_step(learner, 1 / updates, *state))
+    total: Weights = {name: torch.zeros_like(value) for name, value in weights.items()}
+    loss = outer.loss
+    for before, rollout in zip(lives[-2::-1], rollouts[::-1], strict=True):
+        part, gradient, penalty = backward(weights, before, rollout, gradient)
+        total = {name: value + part[name] for name, value in total.items()}
+        loss = loss + penalty / updates
+    return Window(total, lives[-1], value_state, loss, outer, tuple(steps))

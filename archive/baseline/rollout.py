@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 from sandbox.rules.meta.values import Trajectory
 
 
-@dataclass(frozen=True)
-class Rollout:
+class Rollout(NamedTuple):
     """T+1 rows of B streams. `rewards[t]` and `continues[t]` *arrived with* observation t; row 0's belong to the step before."""
 
     observations: Tensor  # [T+1, B, …]

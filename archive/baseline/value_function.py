@@ -6,7 +6,8 @@ Source: Oh et al. 2025, Methods, "Meta-optimisation"; V-trace is Espeholt et al.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,8 +34,7 @@ class ValueSettings:
     release_alignment: bool = False
 
 
-@dataclass(frozen=True)
-class ValueState:
+class ValueState(NamedTuple):
     """Parameters, optimiser and the moving averages (m1, m2, p) of advantage and TD error."""
 
     parameters: dict[str, Tensor]
@@ -49,8 +49,7 @@ class ValueState:
         return ValueState(parameters, AdamState.fresh(parameters), start, start.clone())
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(NamedTuple):
     """What the value function says of one rollout, `[T, B]` each, and itself with updated averages."""
 
     advantage: Tensor
@@ -87,7 +86,7 @@ def assess(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: T
         normalized_td=normalize(errors, td_average, center=False),
         value=values,
         rho=rho,
-        state=replace(state, advantage_average=advantage_average, td_average=td_average),
+        state=state._replace(advantage_average=advantage_average, td_average=td_average),
     )
 
 
@@ -102,4 +101,4 @@ def improve(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: 
     gradients = torch.func.grad(loss_of)(state.parameters)
     updates, optimiser = adam(gradients, state.adam, settings.learning_rate)
     parameters = {name: (value + updates[name]).detach() for name, value in state.parameters.items()}
-    return replace(assessment.state, parameters=parameters, adam=optimiser)
+    return assessment.state._replace(parameters=parameters, adam=optimiser)

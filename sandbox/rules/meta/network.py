@@ -7,7 +7,7 @@ initial scales as in the published implementation.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,11 @@ from sandbox.rules.meta.config import MetaNetworkConfig
 from sandbox.rules.meta.features import FEATURES, Encoder, Observed, embed_predictions, equivariant, pair_embeddings
 
 
-@dataclass(frozen=True)
-class Targets:
-    """What the network says the agent should predict (all logits), the new meta-state, and intermediates for parity."""
+class Targets(NamedTuple):
+    """What the network says the agent should predict (all logits), the new meta-state, and intermediates for parity.
+
+    A tuple, so that function transforms can return it.
+    """
 
     policy: Tensor  # [T, B, A]
     y: Tensor  # [T, B, P]

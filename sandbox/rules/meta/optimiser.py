@@ -6,7 +6,7 @@ division and before the learning rate (it is no gradient clipping).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,31 +14,30 @@ from torch import Tensor
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
-@dataclass(frozen=True)
-class AdamState:
-    """First and second moments by parameter name, and how many updates were made."""
+class AdamState(NamedTuple):
+    """First and second moments by parameter name, and how many updates were made (0-dim). Tuples, so that transforms can carry it."""
 
     mean: dict[str, Tensor]
     square: dict[str, Tensor]
-    count: int
+    updates: Tensor
 
     @staticmethod
     def fresh(parameters: dict[str, Tensor]) -> AdamState:
         """Zeros."""
         zeros = {name: torch.zeros_like(value) for name, value in parameters.items()}
-        return AdamState(zeros, dict(zeros), 0)
+        return AdamState(zeros, {name: value.clone() for name, value in zeros.items()}, next(iter(zeros.values())).new_zeros(()))
 
 
 def adam(
     gradients: dict[str, Tensor], state: AdamState, learning_rate: float, max_abs_update: float = 1.0
 ) -> tuple[dict[str, Tensor], AdamState]:
     """The updates to add to the parameters, and the new state."""
-    count = state.count + 1
+    count = state.updates + 1
     mean = {name: BETA1 * state.mean[name] + (1 - BETA1) * gradient for name, gradient in gradients.items()}
-    square = {name: BETA2 * state.square[name] + (1 - BETA2) * gradient.detach() ** 2 for name, gradient in gradients.items()}
+    square = {name: (BETA2 * state.square[name] + (1 - BETA2) * gradient**2).detach() for name, gradient in gradients.items()}
     updates = {}
     for name in gradients:
-        denominator = (square[name].detach() / (1 - BETA2**count)).sqrt() + EPSILON
+        denominator = (square[name] / (1 - BETA2**count)).sqrt() + EPSILON
         step = mean[name] / (1 - BETA1**count) / denominator
         updates[name] = -learning_rate * step.clamp(-max_abs_update, max_abs_update)
     return updates, AdamState(mean, square, count)
