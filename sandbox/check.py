@@ -9,6 +9,7 @@ from typing import cast
 from sandbox.errors import Gate, PrerequisiteMissing, ProgramFault, Refusal, UsageError
 from sandbox.execution.base import Executor
 from sandbox.isolation.base import Isolation
+from sandbox.isolation.select import open_isolation
 from sandbox.language.gates import GATE_SHAPES
 from sandbox.language.program import parse
 from sandbox.language.tracing import trace
@@ -84,8 +85,8 @@ class Checker:
     def gates(self, text: str, rungs: Sequence[Rung] = (), *, trusted: bool = False, priority: int = 0) -> GateReport:
         """Parse, trace in isolation, and the trusted gates in a worker. Never raises for the program's fault: that is `refusal`.
 
-        `trusted` is for text made from our own references by our own edits: it is traced in a plain child process. Novelty is not
-        judged here, since that depends on the order of proposals.
+        `trusted` is for text made from our own references by our own edits: where there is no isolation it is traced in a plain child
+        process. Novelty is not judged here, since that depends on the order of proposals.
         """
         try:
             program = parse(text)
@@ -99,15 +100,13 @@ class Checker:
             return GateReport(refusal=_as_record(Refusal(Gate.COST, fault.verdict.value, fault.message, fault.remedy)))
 
     def _isolation(self, trusted: bool) -> Isolation:
-        if not trusted:
-            if self.isolation is None:
-                raise PrerequisiteMissing("There is no sandbox to trace untrusted programs in.", "See `lossmith doctor`.")
+        if self.isolation is not None:
             return self.isolation
+        if not trusted:
+            raise PrerequisiteMissing("There is no sandbox to trace untrusted programs in.", "`lossmith doctor` says what is missing.")
         with self._lock:
             if self._plain is None:
-                from sandbox.isolation.select import open_isolation  # only those who need it pay for its import
-
-                self._plain = open_isolation("unsafe")
+                self._plain = open_isolation("unsafe", pool_size=1)
             return self._plain
 
     def reference(self, name: str, rungs: Sequence[Rung]) -> Traced:

@@ -36,15 +36,19 @@ class Memory(Protocol):
         ...
 
 
-class NoMemory:
-    """Remembers nothing."""
+class ShortMemory:
+    """Remembers runs for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, RunResult] = {}
 
     def recall(self, job: TrainJob) -> RunResult | None:
-        """Always None."""
-        return None
+        """The result of exactly this job, if it was run since."""
+        return self._runs.get(job.model_dump_json())
 
     def remember(self, job: TrainJob, result: RunResult) -> None:
-        """Does nothing."""
+        """Keeps a run's numbers."""
+        self._runs[job.model_dump_json()] = result
 
 
 OnRun: TypeAlias = Callable[[RunResult], None]
