@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from sandbox.errors import UsageError
 from sandbox.records import AgentSettings, Record, Rung
+from sandbox.rules.references import reference_names, reference_text
 
 
 class CampaignSection(Record):
@@ -19,6 +22,8 @@ class CampaignSection(Record):
     seed: int = Field(0, ge=0)
     lag: int | None = Field(None, ge=1, le=1024)  # proposal k is made after result k - lag; default 4 x workers
     workers: int = Field(2, ge=1, le=1024)
+    references: tuple[str, ...] | None = None  # hand-written programs that are proposed first; default all
+    finalists: int = Field(3, ge=0, le=100)  # programs that are judged on the hold-out
 
 
 class BudgetSection(Record):
@@ -52,7 +57,7 @@ class CampaignSpec(Record):
     budget: BudgetSection
     proposer: ProposerSection = ProposerSection()
     rung: tuple[Rung, ...] = Field(min_length=1)
-    holdout: Rung | None = None
+    holdout: Rung | None = None  # tasks the search never sees; its seeds are its own
     agent: AgentSettings = AgentSettings()
     sandbox: SandboxSection = SandboxSection()
     baseline: str = "ppo"
@@ -66,10 +71,56 @@ class CampaignSpec(Record):
             raise ValueError(f"the last rung {names[-1]!r} has `promote`, but there is nothing to promote to: remove it")
         if any(rung.promote is None for rung in self.rung[:-1]):
             raise ValueError("every rung but the last needs `promote`, the score at which a program climbs on")
+        if self.holdout is not None:
+            self._check_holdout(self.holdout)
         return self
 
+    def _check_holdout(self, holdout: Rung) -> None:
+        seen = {task for rung in self.rung for task in rung.tasks} & set(holdout.tasks)
+        if seen:
+            raise ValueError(f"the hold-out has {min(seen)}, which a rung has too: a claim must stand on tasks the search never saw")
+        if holdout.name in {rung.name for rung in self.rung}:
+            raise ValueError(f"the hold-out is called {holdout.name!r} like a rung, and would get its seeds: rename it")
+        if holdout.promote is not None:
+            raise ValueError("the hold-out has `promote`, but nothing comes after it: remove it")
 
-def load_spec(path: Path, overrides: tuple[str, ...] = ()) -> CampaignSpec:
+    @property
+    def all_rungs(self) -> tuple[Rung, ...]:
+        """The ladder, and the hold-out after it."""
+        return self.rung if self.holdout is None else (*self.rung, self.holdout)
+
+    @property
+    def lag(self) -> int:
+        """Proposal k is made after result k - lag."""
+        return self.campaign.lag or 4 * self.campaign.workers
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Names of the hand-written programs that are proposed first."""
+        return reference_names() if self.campaign.references is None else self.campaign.references
+
+    @property
+    def most_proposals(self) -> int:
+        """The limit on programs written."""
+        return self.budget.proposals or 10 * self.budget.evaluations
+
+    def resolved(self) -> CampaignSpec:
+        """The same with every default of this machine and this version written out, so that a campaign means the same elsewhere."""
+        campaign = self.campaign.model_copy(update={"lag": self.lag, "references": self.references})
+        return self.model_copy(update={"campaign": campaign})
+
+    def check_names(self) -> None:
+        """UsageError for a task, reference or baseline that does not exist. Imports the task registry, which loads no torch."""
+        from sandbox.tasks.registry import check_name
+
+        for name in {self.baseline, *self.references}:
+            reference_text(name)
+        for rung in self.all_rungs:
+            for task in rung.tasks:
+                check_name(task)
+
+
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> CampaignSpec:
     """Reads a spec and applies `key.path=value` overrides (values in TOML). UsageError says what is wrong and where."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -77,12 +128,30 @@ def load_spec(path: Path, overrides: tuple[str, ...] = ()) -> CampaignSpec:
         raise UsageError(f"Cannot read the spec {path}: {error.strerror}.", "Write one with `lossmith init`.") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", "`lossmith init` writes a commented example.") from error
+    return _validated(data, overrides, str(path))
+
+
+AMENDABLE = ("budget.", "campaign.workers", "campaign.finalists")
+
+
+def amended_spec(spec: str, overrides: Sequence[str]) -> CampaignSpec:
+    """A running campaign's spec (JSON) with overrides of what may change without changing what was already found: budgets and workers."""
+    for override in overrides:
+        if not override.strip().startswith(AMENDABLE):
+            raise UsageError(
+                f"--set {override!r} would make it another campaign.",
+                "Only budget.*, campaign.workers and campaign.finalists may change; start a new campaign for the rest.",
+            )
+    return _validated(json.loads(spec), overrides, "the campaign's spec")
+
+
+def _validated(data: dict[str, Any], overrides: Sequence[str], place: str) -> CampaignSpec:
     for override in overrides:
         _override(data, override)
     try:
         return CampaignSpec.model_validate(data)
     except ValidationError as error:
-        raise UsageError(f"{path}: {_first_problem(error)}.", "`lossmith init` writes a commented example.") from error
+        raise UsageError(f"{place}: {_first_problem(error)}.", "`lossmith init` writes a commented example.") from error
 
 
 def _override(data: dict[str, Any], text: str) -> None:
@@ -95,12 +164,12 @@ def _override(data: dict[str, Any], text: str) -> None:
         parsed = value  # a bare word is a string
     node: Any = data
     *path, last = key.strip().split(".")
-    for part in path:
-        node = node[int(part)] if isinstance(node, list) and part.isdigit() else node.setdefault(part, {})
-    if isinstance(node, list) and last.isdigit():
-        node[int(last)] = parsed
-    else:
-        node[last] = parsed
+    try:
+        for part in path:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+        node[int(last) if isinstance(node, list) else last] = parsed
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise UsageError(f"--set {text!r} names no place in the spec.", "Rungs are counted from 0: --set rung.0.steps=20000.") from error
 
 
 def _first_problem(error: ValidationError) -> str:

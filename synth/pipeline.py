@@ -1,0 +1,135 @@
+"""One proposal from text to result: gates, novelty in the order of proposals, rungs. Runs in a thread of its own; most of it is waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from archive.base import Archive
+from archive.records import Proposal, Result
+from sandbox.errors import WorkerLost
+from sandbox.evaluate import Memory
+from sandbox.language.gates import NoveltyStatus, check_novelty, duplicate_refusal
+from sandbox.records import Evaluation, GateReport, Rung, RunResult, Traced, TrainJob, program_id
+from sandbox.score import Anchor
+from synth.spec import CampaignSpec
+from synth.turnstile import Turnstile
+from synth.valve import Stopped, Valve
+
+T = TypeVar("T")
+
+
+class Judge(Protocol):
+    """What a campaign needs of `sandbox.evaluate.Evaluator`."""
+
+    def gates(self, text: str, rungs: Sequence[Rung] = (), *, trusted: bool = False, priority: int = 0) -> GateReport:
+        """Every gate but novelty."""
+        ...
+
+    def reference(self, name: str, rungs: Sequence[Rung]) -> Traced:
+        """A reference program, traced."""
+        ...
+
+    def anchors(self, rung: Rung, baseline: Traced, memory: Memory, *, priority: int = 0) -> dict[str, Anchor]:
+        """What 0 and 1 mean on a rung's tasks."""
+        ...
+
+    def evaluate(self, rule: Traced, rung: Rung, baseline: Traced, memory: Memory, *, priority: int = 0) -> Evaluation:
+        """One program on one rung."""
+        ...
+
+    def climb(self, rule: Traced, rungs: Sequence[Rung], baseline: Traced, memory: Memory, *, priority: int = 0) -> tuple[Evaluation, ...]:
+        """One program up the ladder."""
+        ...
+
+
+class Runs:
+    """The archive as the evaluator's memory, with a campaign that is charged."""
+
+    def __init__(self, archive: Archive, campaign: str) -> None:
+        self._archive = archive
+        self._campaign = campaign
+
+    def recall(self, job: TrainJob) -> RunResult | None:
+        """See `Archive.recall`."""
+        return self._archive.recall(job)
+
+    def remember(self, job: TrainJob, result: RunResult) -> None:
+        """See `Archive.remember`."""
+        self._archive.remember(job, result, self._campaign)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What every proposal of a campaign goes through."""
+
+    archive: Archive
+    judge: Judge
+    spec: CampaignSpec
+    baseline: Traced
+    memory: Memory
+    turnstile: Turnstile
+    valve: Valve
+
+    def judge_proposal(self, proposal: Proposal, trusted: bool) -> Result | None:
+        """All there is to find out, or None where the budget of evaluations was used up before its turn came.
+
+        Raises Stopped where the campaign ends before it is known, and faults of ours.
+        """
+        try:
+            return self._judge(proposal, trusted)
+        except BaseException:
+            self.turnstile.give_up(proposal.number)
+            raise
+
+    def _judge(self, proposal: Proposal, trusted: bool) -> Result | None:
+        report = self._patiently(lambda: self.judge.gates(proposal.text, self.spec.all_rungs, trusted=trusted, priority=proposal.number))
+        result = _result(proposal, report)
+        with self.turnstile.turn(proposal.number):
+            if self.turnstile.full:
+                return None
+            result = self._judge_novelty(result)
+        if result.refusal is not None or report.traced is None:
+            return result
+        traced = report.traced
+        evaluations = self._patiently(
+            lambda: self.judge.climb(traced, self.spec.rung, self.baseline, self.memory, priority=proposal.number)
+        )
+        return result.model_copy(update={"evaluations": evaluations})
+
+    def _judge_novelty(self, result: Result) -> Result:
+        """Compares with every earlier sound proposal, told or not."""
+        if result.identity is None:
+            return result
+        in_flight = self.turnstile.in_flight()  # before the archive: what is told in between stands in both, never in neither
+        novelty = check_novelty(result.identity, [*self.archive.alike(result.campaign, result.identity), *in_flight])
+        if novelty.status == NoveltyStatus.DUPLICATE and novelty.of is not None:
+            return result.model_copy(update={"refusal": duplicate_refusal(novelty.of), "duplicate_of": novelty.of})
+        self.turnstile.admit(result.number, result.identity, result.program_id)
+        return result
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Tries once more where a worker was lost through no fault of the program."""
+        if self.valve.is_shut:
+            raise Stopped
+        try:
+            return work()
+        except WorkerLost:
+            if self.valve.is_shut:
+                raise Stopped from None
+            return work()
+
+
+def _result(proposal: Proposal, report: GateReport) -> Result:
+    return Result(
+        campaign=proposal.campaign,
+        number=proposal.number,
+        program_id=program_id(proposal.text),
+        title=report.traced.program.title if report.traced else "",
+        refusal=report.refusal,
+        identity=report.identity,
+        descriptor=report.descriptor,
+        traced=report.traced.model_dump_json() if report.traced else None,
+        gate_seconds=report.seconds,
+    )
