@@ -105,6 +105,8 @@ def _check_attribute(source: Source, node: ast.Attribute, scope: Scope, known: K
     module = is_module(node.value)
     if module is not None:
         _check_module_attribute(source, node, module)
+    elif isinstance(node.value, ast.Attribute) and is_module(node.value.value) == "torch":
+        _check_nested_attribute(source, node, node.value)
     elif not _is_input_attribute(source, node, scope, known):
         _check_method(source, node, known)
 
@@ -128,6 +130,14 @@ def _check_module_attribute(source: Source, node: ast.Attribute, module: str) ->
         raise source.fault(node, "unknown-dtype", message, f"Write {vocabulary.OTHER_DTYPES[name]}.")
     code = {"rl": "unknown-toolkit-function", "math": "unknown-math-function"}.get(module, "unknown-torch-function")
     raise source.fault(node, code, f"`{ast.unparse(node)}` is not in the language.", _module_remedy(module, name))
+
+
+def _check_nested_attribute(source: Source, node: ast.Attribute, inner: ast.Attribute) -> None:
+    """`torch.x.y`: the only legal one is `torch.nn.functional`."""
+    _check_module_attribute(source, inner, "torch")
+    if inner.attr == "nn" and node.attr != "functional":
+        message = f"`{ast.unparse(node)}` is not in the language."
+        raise source.fault(node, "unknown-torch-function", message, vocabulary.FORBIDDEN_ATTRIBUTES["nn"])
 
 
 def _module_remedy(module: str, name: str) -> str:

@@ -133,4 +133,4 @@ def _dedent(lines: list[str]) -> str:
 
 
 def _tidy(text: str) -> str:
-    return text.strip("\n") + "\n"
+    return text.lstrip("\n").rstrip() + "\n"

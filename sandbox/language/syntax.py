@@ -156,11 +156,14 @@ def _literal_fault(value: object) -> tuple[str, str]:
     return "The number is too large.", "Integers are below 2**63, floats finite; write math.inf where infinity is meant."
 
 
-def _check_formatted(source: Source, node: Any) -> None:
+def _check_text(source: Source, node: Any) -> None:
     """An f-string may put numbers into the name of a dict key; a format could read any attribute of an object."""
     plain = (ast.Name, ast.Constant, ast.BinOp, ast.operator, ast.expr_context)
-    if node.conversion != -1 or node.format_spec is not None or not all(isinstance(one, plain) for one in ast.walk(node.value)):
-        raise source.fault(node, "f-string", "An f-string may only hold names and numbers.", 'Write plain text: {"mean_0": …}.')
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            continue
+        if part.conversion != -1 or part.format_spec is not None or not all(isinstance(one, plain) for one in ast.walk(part.value)):
+            raise source.fault(node, "f-string", "An f-string may only hold names and numbers.", 'Write plain text: {"mean_0": …}.')
 
 
 def _check_store(source: Source, node: Any) -> None:
@@ -189,7 +192,7 @@ _RULES: Final[Mapping[type[ast.AST], Callable[[Source, Any], None]]] = {
     ast.ImportFrom: _check_import,
     ast.Call: _check_call,
     ast.Constant: _check_constant,
-    ast.FormattedValue: _check_formatted,
+    ast.JoinedStr: _check_text,
     ast.Attribute: _check_store,
     ast.Subscript: _check_store,
 }

@@ -1,0 +1,14 @@
+# expect: act-reduction 6:7
+"""A policy gradient with a baseline."""
+
+HEADS = {"logits": ("A", 5), "value": 1}
+CONSTANTS = {"discount": 0.97, "value_cost": 0.5, "steps": 5}
+ACT = {"head": "logits"}
+
+
+def loss(traj, c):
+    value = traj.online.value
+    returns = rl.n_step_returns(traj.rewards, c.discount * traj.continues, value, c.steps)
+    advantages = rl.stop_gradient(returns - value[:-1])
+    policy_loss = -rl.log_prob(traj.online.logits[:-1], traj.actions) * advantages
+    return policy_loss + c.value_cost * (returns - value[:-1]) ** 2

@@ -1,0 +1,11 @@
+# expect: forbidden-syntax 8:1
+"""A policy gradient with a baseline."""
+
+HEADS = {"logits": "A", "value": 1}
+CONSTANTS = {"discount": 0.97, "value_cost": 0.5, "steps": 5}
+
+
+async def loss(traj, c):
+    value = traj.online.value[:-1]
+    advantages = traj.rewards - traj.behaviour.value[:-1]
+    return value * advantages

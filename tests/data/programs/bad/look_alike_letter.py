@@ -1,0 +1,10 @@
+# expect: not-ascii 9:5
+"""A policy gradient with a baseline."""
+
+HEADS = {"logits": "A", "value": 1}
+CONSTANTS = {"discount": 0.97, "value_cost": 0.5, "steps": 5}
+
+
+def loss(traj, c):
+    vаlue = traj.online.value[:-1]
+    return vаlue

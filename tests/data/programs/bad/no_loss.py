@@ -1,0 +1,5 @@
+# expect: missing-loss *
+"""A policy gradient with a baseline."""
+
+HEADS = {"logits": "A", "value": 1}
+CONSTANTS = {"discount": 0.97, "value_cost": 0.5, "steps": 5}

@@ -1,0 +1,12 @@
+# expect: unknown-name 11:9
+"""A policy gradient with a baseline."""
+
+HEADS = {"logits": "A", "value": 1}
+CONSTANTS = {"discount": 0.97, "value_cost": 0.5, "steps": 5}
+
+
+def loss(traj, c):
+    value = traj.online.value[:-1]
+    advantages = traj.rewards - traj.behaviour.value[:-1]
+    x = gae(traj.rewards, traj.continues, value, 0.9)
+    return value * advantages
