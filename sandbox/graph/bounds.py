@@ -50,7 +50,7 @@ class CostCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Iterable[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
         result = func(*args, **(kwargs or {}))
         self.dispatches += 1
-        outputs = [result] if isinstance(result, Tensor) else [item for item in result if isinstance(item, Tensor)]
+        outputs = [item for item in _flat([result]) if isinstance(item, Tensor)]
         elements = [math.prod(output.shape) for output in outputs]
         if not func.is_view:
             self.memory += sum(count * output.element_size() for count, output in zip(elements, outputs, strict=True))
