@@ -10,17 +10,18 @@ from sandbox.rules.base import ALL_VIEWS, Batch, State
 from sandbox.tasks.base import Step
 
 ONE_PASS = Training()
+SAMPLE = Act(head="logits")
 
 
 class PolicyGradient:
     """REINFORCE with a baseline, over one rollout; keeps the batches it saw and counts its calls in its state."""
 
-    act = Act(head="logits")
-
-    def __init__(self, training: Training = ONE_PASS, uses: frozenset[str] = ALL_VIEWS) -> None:
+    def __init__(self, training: Training = ONE_PASS, uses: frozenset[str] = ALL_VIEWS, act: Act = SAMPLE) -> None:
+        self.act = act
         self.training = training
         self.views = uses
         self.seen: list[Batch] = []
+        self.calls: list[int] = []
 
     def heads(self, num_actions: int) -> tuple[Head, ...]:
         return (Head(name="logits", per_action=True, size=1), Head(name="value", per_action=False, size=1))
@@ -33,6 +34,7 @@ class PolicyGradient:
 
     def __call__(self, batch: Batch, state: State) -> tuple[Tensor, State]:
         self.seen.append(batch)
+        self.calls.append(int(state["calls"]))
         returns, following = [], batch.online["value"][-1].detach()
         for t in reversed(range(len(batch.rewards))):
             following = batch.rewards[t] + 0.9 * batch.continues[t] * following
@@ -55,25 +57,33 @@ class FailingRule(PolicyGradient):
 
 
 class ClockWorld:
-    """Environment i starts at 10 · i; every step counts one up; a reward is the number just left. An episode is 3 + i steps."""
+    """Environment i starts at 10 · i; every step counts one up; a reward is the number just left.
+
+    An episode is 3 + i steps, and ends by a time limit where i is odd. Its score is its length, and 100 for every episode before it.
+    """
 
     def __init__(self, num_envs: int) -> None:
         self.num_envs = num_envs
         self.seeds: list[int] = []
+        self.taken: list[list[int]] = []
         self.closed = False
 
     def reset(self, seed: int) -> Tensor:
         self.seeds.append(seed)
         self.age = torch.zeros(self.num_envs)
+        self.ended = torch.zeros(self.num_envs)
         return self._observation()
 
     def step(self, actions: Tensor) -> Step:
+        self.taken.append(actions.tolist())
         reward = self._observation()[:, 0]
         self.age = self.age + 1
         ends = self.age == 3 + torch.arange(self.num_envs)
-        score = torch.where(ends, self.age, torch.zeros(()))
-        self.age = torch.where(ends, torch.zeros(()), self.age)
-        return Step(self._observation(), reward, 1 - ends.float(), torch.zeros(self.num_envs), ends, score)
+        score = ends * (self.age + 100 * self.ended)
+        self.age = self.age * ~ends
+        self.ended += ends
+        truncated = ends * (torch.arange(self.num_envs) % 2)
+        return Step(self._observation(), reward, 1 - ends.float(), truncated.float(), ends, score)
 
     def close(self) -> None:
         self.closed = True

@@ -2,15 +2,26 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from sandbox.errors import UsageError
 from sandbox.records import RunResult, Training, TrainJob
+from sandbox.rules.base import Batch, State
 from sandbox.training import checkpoint as module
 from sandbox.training.checkpoint import load, restarts
 from sandbox.training.trainer import train_rule
 from tests.sandbox.training.doubles import ClockTask, PolicyGradient, job
 
 REPLAYING = Training(epochs=2, minibatches=2, replay_ratio=1.5, target_decay=0.9)
+
+
+class Everything(PolicyGradient):
+    """A rule whose loss depends on all that a checkpoint must keep: slow parameters, replayed trajectories, carried state."""
+
+    def __call__(self, batch: Batch, state: State) -> tuple[Tensor, State]:
+        loss, state = super().__call__(batch, state)
+        distance = (batch.online["value"] - batch.target["value"])[:-1] ** 2
+        return loss + 0.1 * distance + torch.sin(state["calls"]) * batch.online["value"][:-1], state
 
 
 class Killed(Exception):
@@ -30,9 +41,7 @@ def numbers(result: RunResult) -> RunResult:
 
 
 def run(which: TrainJob, path: Path | None, killed: int | None = None) -> RunResult:
-    return train_rule(
-        PolicyGradient(REPLAYING), ClockTask(), which, checkpoint=path, on_progress=None if killed is None else kill_at(killed)
-    )
+    return train_rule(Everything(REPLAYING), ClockTask(), which, checkpoint=path, on_progress=None if killed is None else kill_at(killed))
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ def test_rows_mean_what_the_contract_says() -> None:
     assert into.observation[..., 0].T.tolist() == [[0, 1, 2, 0, 1, 2], [10, 11, 12, 13, 10, 11]]
     assert into.rewards.T.tolist() == [[0, 1, 2, 0, 1], [10, 11, 12, 13, 10]]
     assert into.continues.T.tolist() == [[1, 1, 0, 1, 1], [1, 1, 1, 0, 1]]
+    assert into.truncated.T.tolist() == [[0, 0, 0, 0, 0], [0, 0, 0, 1, 0]]
     assert episodes.finished.T.tolist() == [[0, 0, 1, 0, 0], [0, 0, 0, 1, 0]]
     assert episodes.score.T.tolist() == [[0, 0, 3, 0, 0], [0, 0, 0, 4, 0]]
 

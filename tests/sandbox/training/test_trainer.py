@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sandbox.errors import ProgramFault, RunFault, UsageError, Verdict
-from sandbox.records import AgentSettings, RunResult, Training, TrainJob
+from sandbox.records import Act, AgentSettings, RunResult, Training, TrainJob
 from sandbox.tasks.registry import make_task
 from sandbox.training.trainer import train, train_rule
 from tests.sandbox.training.doubles import ClockTask, FailingRule, PolicyGradient, job
@@ -54,8 +54,16 @@ def test_every_call_has_the_one_shape_and_state_is_carried() -> None:
     train_rule(rule, ClockTask(), job())
     assert {tuple(batch.rewards.shape) for batch in rule.seen} == {(4, 3)}
     assert {tuple(batch.online["logits"].shape) for batch in rule.seen} == {(5, 3, 2)}
-    assert len(rule.seen) == 4 * 3 * 2
-    assert rule.initial_state(torch.device("cpu"))["calls"] == 0
+    assert rule.calls == list(range(4 * 3 * 2))
+
+
+def test_exploration_follows_progress_and_is_over_in_the_exam() -> None:
+    rule = PolicyGradient(act=Act(head="logits", kind="epsilon_greedy", epsilon=(1.0, 0.0, 0.5)))
+    task = ClockTask()
+    train_rule(rule, task, job(steps=64))
+    greedy = [batch.behaviour_log_prob.exp().max().item() for batch in rule.seen]
+    assert greedy == pytest.approx([0.5, 0.75, 1.0, 1.0])  # 1 - epsilon / 2, at progress 0, 1/4, 1/2 and 3/4
+    assert all(len({game[i] for game in task.evaluation[0].taken}) == 1 for i in range(4))
 
 
 def test_progress_goes_from_a_rollouts_share_to_one() -> None:
