@@ -78,9 +78,12 @@ class Checker:
             return self._tasks[key]
 
     def shapes(self, program: Program, rungs: Sequence[Rung]) -> tuple[Shape, ...]:
-        """The (T, B, A) at which the program's loss is called on these rungs' tasks, each once."""
+        """The (T, B, A) at which the program's loss is called on these rungs' tasks, each once. Refusal if its minibatches are too many."""
         tasks = [self.describe(task, rung.task_settings) for rung in rungs for task in rung.tasks]
-        return tuple(dict.fromkeys(minibatch_shape(program.training, self.agent, task.num_actions) for task in tasks))
+        try:
+            return tuple(dict.fromkeys(minibatch_shape(program.training, self.agent, task.num_actions) for task in tasks))
+        except UsageError as error:
+            raise Refusal(Gate.COST, "too-many-minibatches", error.message, "Use fewer minibatches.") from error
 
     def gates(self, text: str, rungs: Sequence[Rung] = (), *, trusted: bool = False, priority: int = 0) -> GateReport:
         """Parse, trace in isolation, and the trusted gates in a worker. Never raises for the program's fault: that is `refusal`.
@@ -91,13 +94,14 @@ class Checker:
         try:
             program = parse(text)
             shapes = self.shapes(program, rungs)
-            reply = trace(program, (*GATE_SHAPES, *shapes), self._isolation(trusted), self.trace_limits)
+            traced_at = tuple(dict.fromkeys((*GATE_SHAPES, *shapes)))
+            reply = trace(program, traced_at, self._isolation(trusted), self.trace_limits)
             job = GateJob(program=program, trace=reply, shapes=shapes)
             return cast(GateReport, self.executor.submit(job, self.gate_limits, priority).result())
         except Refusal as refusal:
-            return GateReport(refusal=_as_record(refusal))
+            return GateReport(refusal=refusal_record(refusal))
         except ProgramFault as fault:  # checking it took too long, too much memory, or crashed
-            return GateReport(refusal=_as_record(Refusal(Gate.COST, fault.verdict.value, fault.message, fault.remedy)))
+            return GateReport(refusal=refusal_record(Refusal(Gate.COST, fault.verdict.value, fault.message, fault.remedy)))
 
     def _isolation(self, trusted: bool) -> Isolation:
         if self.isolation is not None:
@@ -127,7 +131,8 @@ class Checker:
         return traced.model_copy(update={"graphs": {**report.traced.graphs, **traced.graphs}})
 
 
-def _as_record(refusal: Refusal) -> RefusalRecord:
+def refusal_record(refusal: Refusal) -> RefusalRecord:
+    """A refusal as data."""
     return RefusalRecord(
         gate=refusal.gate,
         code=refusal.code,

@@ -1,0 +1,198 @@
+"""`lossmith check` and `lossmith evaluate`: one program, before and after it is trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sandbox.check import Checker, refusal_record
+from sandbox.errors import Refusal, UsageError, Verdict
+from sandbox.evaluate import Evaluator, ShortMemory
+from sandbox.execution.local import LocalExecutor
+from sandbox.isolation.base import Isolation
+from sandbox.isolation.select import open_isolation
+from sandbox.language.program import parse
+from sandbox.records import AgentSettings, GateReport, Limits, Record, Rung, RunResult, TaskSettings, Traced
+from sandbox.rules.references import reference_text
+from sandbox.tasks.registry import check_name
+from synth.cli.gates import print_gates
+from synth.cli.output import emit_json, narrate, narration
+from synth.cli.report import Report, measure, show
+from synth.cli.sources import Source, find_program, read_file
+
+CHECK_LIMITS = Limits(seconds=7.0)
+"""For the trace and for the gates each: with the start of two processes beside each other, a check answers within 20 seconds."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Unsafe = Annotated[bool, typer.Option("--unsafe", help="Trace the program without a sandbox: only one you have read yourself.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.command()(check)
+    app.command()(evaluate)
+
+
+# ---------------------------------------------------------------------------------------------------------- check
+def check(
+    file: Annotated[str, typer.Argument(help="A file that holds a program, or - for standard input.")],
+    tasks: Annotated[str, typer.Option(help="Tasks whose shapes it is checked at, with commas between.")] = "",
+    as_json: Json = False,
+    unsafe: Unsafe = False,
+) -> None:
+    """Say whether a program passes the gates. Exit 0 if it does, 1 if it is refused."""
+    source = read_file(file)
+    rungs = [_record(Rung, name="check", tasks=_task_names(tasks), steps=1, seeds=1)] if tasks else []
+    report = _check(source, rungs, unsafe)
+    print_gates(report, source.text, as_json)
+    raise typer.Exit(0 if report.refusal is None else 1)
+
+
+def _check(source: Source, rungs: list[Rung], unsafe: bool) -> GateReport:
+    early = _parse(source.text)
+    if early.refusal is not None:
+        return early
+    with closing(LocalExecutor(1)) as executor, _isolation(unsafe) as isolation:
+        checker = Checker(executor, isolation, AgentSettings(), trace_limits=CHECK_LIMITS, gate_limits=CHECK_LIMITS)
+        return checker.gates(source.text, rungs)
+
+
+def _parse(text: str) -> GateReport:
+    """The first gate alone: most refusals need no process."""
+    try:
+        parse(text)
+    except Refusal as refusal:
+        return GateReport(refusal=refusal_record(refusal))
+    return GateReport()
+
+
+@contextmanager
+def _isolation(unsafe: bool) -> Iterator[Isolation]:
+    with closing(open_isolation("unsafe" if unsafe else "auto", pool_size=1)) as isolation:
+        yield isolation
+
+
+# ------------------------------------------------------------------------------------------------------- evaluate
+def evaluate(
+    program: Annotated[str, typer.Argument(metavar="FILE|ID|REFERENCE", help="A file, - for standard input, a reference, or an id.")],
+    tasks: Annotated[str, typer.Option(help="Tasks, with commas between: probe:catch,atari-ram:Breakout.")],
+    steps: Annotated[int, typer.Option(min=1, help="Agent steps a training.")] = 20_000,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings a task.")] = 2,
+    baseline: Annotated[str, typer.Option(help="The reference whose return is a score of 1, or `none`.")] = "ppo",
+    episodes: Annotated[int, typer.Option(min=1, help="Evaluation episodes a training.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
+    num_envs: Annotated[int, typer.Option(min=1, max=4096, help="Environments an agent.")] = AgentSettings().num_envs,
+    rollout_length: Annotated[int, typer.Option(min=1, max=1024, help="Steps between updates.")] = AgentSettings().rollout_length,
+    learning_rate: Annotated[float, typer.Option(help="Adam's, where the program sets none.")] = AgentSettings().learning_rate,
+    sticky: Annotated[float, typer.Option(help="Atari: chance that the last action is repeated.")] = TaskSettings().sticky,
+    episodic_life: Annotated[bool, typer.Option(help="Atari: a lost life ends the learner's episode.")] = TaskSettings().episodic_life,
+    clip_rewards: Annotated[bool, typer.Option(help="Atari: the learner sees the sign of rewards.")] = TaskSettings().clip_rewards,
+    archive: Annotated[Path | None, typer.Option(help="The archive in which an ID is looked up.")] = None,
+    as_json: Json = False,
+    unsafe: Unsafe = False,
+) -> None:
+    """Train agents with a program and print their returns and score. Exit 1 if it is refused or a training fails."""
+    settings = _record(TaskSettings, sticky=sticky, episodic_life=episodic_life, clip_rewards=clip_rewards)
+    agent = _record(AgentSettings, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
+    rung = _record(
+        Rung,
+        name="evaluate",
+        tasks=_task_names(tasks),
+        steps=steps,
+        seeds=seeds,
+        evaluation_episodes=episodes,
+        task_settings=settings,
+    )
+    source = find_program(program, archive)
+    _check_baseline(baseline)
+    if source.traced is None:
+        _stop_if_refused(_parse(source.text), source.text, as_json)
+    with (
+        closing(LocalExecutor(workers)) as executor,
+        _isolation_for(source, unsafe) as isolation,
+        closing(Evaluator(executor, isolation, agent, seed=seed)) as evaluator,
+    ):
+        traced = source.traced or _traced(evaluator, source, rung, as_json)
+        report = _measure(evaluator, traced, rung, None if baseline == "none" else baseline)
+    if as_json:
+        emit_json(report)
+    else:
+        show(report)
+    if report.verdict != Verdict.OK:
+        narrate(f"{report.verdict}: {report.fault}")
+        raise typer.Exit(1)
+
+
+def _traced(evaluator: Evaluator, source: Source, rung: Rung, as_json: bool) -> Traced:
+    report = evaluator.gates(source.text, [rung], trusted=source.trusted)
+    _stop_if_refused(report, source.text, as_json)
+    assert report.traced is not None, "what is not refused is traced"
+    return report.traced
+
+
+def _stop_if_refused(report: GateReport, text: str, as_json: bool) -> None:
+    if report.refusal is not None:
+        print_gates(report, text, as_json)
+        raise typer.Exit(1)
+
+
+def _measure(evaluator: Evaluator, traced: Traced, rung: Rung, baseline: str | None) -> Report:
+    anchor = (baseline, evaluator.reference(baseline, [rung])) if baseline else None
+    runs = len(rung.tasks) * rung.seeds * (3 if anchor else 1)  # the program's; and for the score random play's and the baseline's
+    with _progress(runs) as advance:
+        return measure(evaluator, traced, rung, anchor, ShortMemory(), advance)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[RunResult], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=narration, transient=True) as progress:
+        bar = progress.add_task("training", total=total)
+        yield lambda run: progress.update(bar, advance=1, description=run.task)
+
+
+@contextmanager
+def _isolation_for(source: Source, unsafe: bool) -> Iterator[Isolation | None]:
+    """None where nothing has to be traced that is not our own text."""
+    if source.trusted or (source.traced is not None and not unsafe):
+        yield None
+        return
+    with _isolation(unsafe) as isolation:
+        yield isolation
+
+
+# --------------------------------------------------------------------------------------------------------- shared
+def _check_baseline(name: str) -> None:
+    """UsageError unless `name` is a reference or `none`."""
+    if name != "none":
+        reference_text(name)
+
+
+def _task_names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError("No task is named.", "Write --tasks probe:catch, with commas between several.")
+    for name in names:
+        check_name(name)
+    return names
+
+
+R = TypeVar("R", bound=Record)
+
+
+def _record(kind: type[R], **fields: Any) -> R:
+    """The record, or UsageError that names the field that cannot be."""
+    try:
+        return kind(**fields)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"])) or kind.__name__.lower()
+        raise UsageError(f"{place}: {problem['msg'].removeprefix('Value error, ')}.", "See `lossmith evaluate --help`.") from error

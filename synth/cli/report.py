@@ -1,0 +1,184 @@
+"""What `lossmith evaluate` found out: as a record for scripts, as a table with sparklines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.errors import UsageError, Verdict
+from sandbox.evaluate import Evaluator, Memory, returns_by_task
+from sandbox.randomness import numpy_stream
+from sandbox.records import AgentSettings, CurvePoint, Evaluation, Record, Rung, RunResult, Score, TaskSettings, Traced
+from sandbox.score import Anchor, score
+from sandbox.tasks.human import human_normalised
+from synth.cli.output import console, inert, narrate
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class TaskReport(Record):
+    """One task: a final mean return a seed, and what they mean. `score` and `interval` are None where nothing can be normalised."""
+
+    task: str
+    returns: tuple[float, ...]
+    random: float
+    baseline: float | None
+    score: float | None
+    interval: tuple[float, float] | None
+    n: int
+    human_normalised: float | None  # of the mean return; Atari alone
+    curve: tuple[CurvePoint, ...]  # mean over seeds
+
+
+class Report(Record):
+    """One program on some tasks, and everything the numbers depend on."""
+
+    program: str
+    title: str
+    verdict: str
+    fault: str
+    tasks: tuple[TaskReport, ...]
+    score: Score | None  # over all tasks together
+    baseline: str | None
+    steps: int
+    seeds: tuple[int, ...]
+    evaluation_episodes: int
+    task_settings: TaskSettings
+    agent: AgentSettings
+    device_seconds: float
+
+
+def measure(
+    evaluator: Evaluator,
+    program: Traced,
+    rung: Rung,
+    baseline: tuple[str, Traced] | None,
+    memory: Memory,
+    on_run: Callable[[RunResult], None],
+) -> Report:
+    """Trains the program and, if there is one, the baseline. What cannot be normalised is a warning on stderr, and has no score."""
+    seeds = evaluator.seeds(rung)
+    random = evaluator.run_rung("random", rung, seeds, memory)
+    if random.verdict != Verdict.OK:
+        raise UsageError(f"Random play failed: {random.fault}", "Mend the task, or choose another.")
+    evaluation = evaluator.run_rung(program, rung, seeds, memory, on_run=on_run)
+    sound = evaluation.verdict == Verdict.OK
+    anchors = _anchors(evaluator, rung, baseline[1], memory, on_run) if baseline and sound else {}
+    tasks = tuple(_task_report(task, evaluation, random, anchors) for task in returns_by_task(evaluation))
+    scored = sound and all(task.score is not None for task in tasks)
+    return Report(
+        program=program.program.id,
+        title=program.program.title,
+        verdict=evaluation.verdict,
+        fault=evaluation.fault,
+        tasks=tasks,
+        score=score(returns_by_task(evaluation), anchors, _stream()) if scored else None,
+        baseline=baseline[0] if baseline else None,
+        steps=rung.steps,
+        seeds=seeds,
+        evaluation_episodes=rung.evaluation_episodes,
+        task_settings=rung.task_settings,
+        agent=evaluator.agent,
+        device_seconds=evaluation.device_seconds,
+    )
+
+
+def _anchors(evaluator: Evaluator, rung: Rung, baseline: Traced, memory: Memory, on_run: Callable[[RunResult], None]) -> dict[str, Anchor]:
+    try:
+        return evaluator.anchors(rung, baseline, memory, on_run=on_run)
+    except UsageError as error:
+        narrate(f"No score: {error.message} {error.remedy}")
+        return {}
+
+
+def _stream() -> np.random.Generator:
+    return numpy_stream(0, "score")
+
+
+def _task_report(task: str, evaluation: Evaluation, random: Evaluation, anchors: dict[str, Anchor]) -> TaskReport:
+    returns = returns_by_task(evaluation)[task]
+    found = _score(task, returns, anchors) if task in anchors else None
+    return TaskReport(
+        task=task,
+        returns=tuple(returns),
+        random=float(np.mean(returns_by_task(random)[task])),
+        baseline=float(np.mean(anchors[task].baseline)) if task in anchors else None,
+        score=found.mean if found else None,
+        interval=(found.low, found.high) if found else None,
+        n=len(returns),
+        human_normalised=human_normalised(task, float(np.mean(returns))),
+        curve=mean_curve([run for run in evaluation.runs if run.task == task]),
+    )
+
+
+def _score(task: str, returns: list[float], anchors: dict[str, Anchor]) -> Score | None:
+    try:
+        return score({task: returns}, anchors, _stream())
+    except UsageError as error:
+        narrate(f"No score: {error.message} {error.remedy}")
+        return None
+
+
+def mean_curve(runs: Sequence[RunResult]) -> tuple[CurvePoint, ...]:
+    """Point by point over the seeds in which an episode ended there."""
+    points = []
+    for column in zip(*(run.curve for run in runs), strict=True):
+        scores = [point.score for point in column if point.score is not None]
+        points.append(CurvePoint(step=column[0].step, score=float(np.mean(scores)) if scores else None))
+    return tuple(points)
+
+
+def sparkline(curve: Sequence[CurvePoint]) -> str:
+    """The curve as blocks between its own lowest and highest point; a gap where no episode ended."""
+    scores = [point.score for point in curve if point.score is not None]
+    if not scores:
+        return ""
+    low, width = min(scores), (max(scores) - min(scores)) or 1.0
+    return "".join(" " if point.score is None else BARS[round((point.score - low) / width * (len(BARS) - 1))] for point in curve)
+
+
+def show(report: Report) -> None:
+    """The table for people, on stdout."""
+    title = f"{report.title} · {report.program} · {report.steps} steps × {len(report.seeds)} seeds"
+    table = Table(title=Text(inert(title)), title_justify="left")
+    for column, side in (("task", "left"), ("return", "right"), ("random", "right"), ("baseline", "right"), ("score", "right")):
+        table.add_column(column, justify="right" if side == "right" else "left")
+    table.add_column("human", justify="right")
+    table.add_column("learning")
+    for task in report.tasks:
+        table.add_row(*_cells(task))
+    console.print(table)
+    if report.score is not None:
+        console.print(Text(f"score {_interval(report.score.mean, (report.score.low, report.score.high))}, n = {report.score.n}"))
+    console.print(Text(_settings(report)), style="dim")
+
+
+def _cells(task: TaskReport) -> list[Text]:
+    texts = [
+        task.task,
+        " ".join(f"{value:.4g}" for value in task.returns) if task.n <= 4 else f"{np.mean(task.returns):.4g} (n = {task.n})",
+        f"{task.random:.4g}",
+        "-" if task.baseline is None else f"{task.baseline:.4g}",
+        "-" if task.score is None or task.interval is None else _interval(task.score, task.interval),
+        "-" if task.human_normalised is None else f"{task.human_normalised:.1%}",
+        sparkline(task.curve),
+    ]
+    return [Text(inert(text)) for text in texts]
+
+
+def _interval(middle: float, interval: tuple[float, float]) -> str:
+    return f"{middle:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def _settings(report: Report) -> str:
+    settings = report.task_settings
+    atari = f"sticky {settings.sticky:g}, episodic life {_on(settings.episodic_life)}, reward clipping {_on(settings.clip_rewards)}"
+    note = f" Atari while training: {atari}." if any(task.task.startswith("atari") for task in report.tasks) else ""
+    return f"Score: 0 is random play, 1 is {report.baseline}, 95 % interval.{note}" if report.baseline else note.strip()
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
