@@ -1,0 +1,136 @@
+"""A pool of started tracers, each used once: importing torch takes seconds, so it happens ahead of the job.
+
+Processes are started by one thread that lives as long as the pool: a sandbox that dies with its parent dies with the parent *thread*.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from sandbox.errors import WorkerLost
+from sandbox.isolation.base import Reply
+from sandbox.isolation.process import Launch, StartupFailed, TracerProcess
+from sandbox.records import Limits
+
+ATTEMPTS = 3
+
+
+class TracerPool:
+    """An `Isolation` over processes that `launch` describes, `pool_size` of them waiting ahead of demand.
+
+    Raises UsageError-free: a process that cannot be started is WorkerLost, after ATTEMPTS tries.
+    """
+
+    def __init__(self, name: str, launch: Launch, pool_size: int, check: Callable[[dict[str, object]], None] = lambda hello: None) -> None:
+        self.name = name
+        self._launch = launch
+        self._size = max(1, pool_size)
+        self._check = check
+        self._changed = threading.Condition()
+        self._waiting: deque[TracerProcess | OSError] = deque()
+        self._running: set[TracerProcess] = set()
+        self._wanted = 0  # runs that wait for a process
+        self._closed = False
+        self._starter = threading.Thread(target=self._keep_full, name=f"{name}-pool", daemon=True)
+        self._starter.start()
+
+    def run(self, request: bytes, limits: Limits) -> Reply:
+        """Runs one job in a process of its own. Safe from several threads."""
+        process = self._ready_process()
+        try:
+            return process.run(request, limits)
+        except ValueError as error:  # its pipes were closed under it
+            raise _closed() from error
+        finally:
+            with self._changed:
+                self._running.discard(process)
+
+    def test(self) -> None:
+        """Waits for the first process and checks what it says of itself; it stays in the pool. Raises WorkerLost."""
+        process = self._ready_process()
+        with self._changed:
+            self._running.discard(process)
+            if self._closed:
+                raise _closed()
+            self._waiting.appendleft(process)
+
+    def close(self) -> None:
+        """Kills every process, waiting or at work, and ends the thread that starts them."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._starter.join()
+        with self._changed:
+            processes = [process for process in (*self._waiting, *self._running) if isinstance(process, TracerProcess)]
+            self._waiting.clear()
+        for process in processes:
+            process.kill()
+
+    def _ready_process(self) -> TracerProcess:
+        for attempt in range(ATTEMPTS):
+            process = self._take()
+            try:
+                self._check(process.wait_ready())
+            except StartupFailed:
+                self._drop(process)
+                if attempt + 1 == ATTEMPTS:
+                    raise
+            except BaseException:
+                self._drop(process)
+                process.kill()
+                raise
+            else:
+                return process
+        raise AssertionError("the last attempt returns or raises")
+
+    def _take(self) -> TracerProcess:
+        with self._changed:
+            self._wanted += 1
+            self._changed.notify_all()
+            try:
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+            finally:
+                self._wanted -= 1
+            if self._closed:
+                raise _closed()
+            taken = self._waiting.popleft()
+            if isinstance(taken, TracerProcess):
+                self._running.add(taken)
+            self._changed.notify_all()
+        if isinstance(taken, OSError):
+            raise WorkerLost(f"A sandboxed process could not be started: {taken.strerror}.", "`lossmith doctor` says what is missing.")
+        return taken
+
+    def _drop(self, process: TracerProcess) -> None:
+        with self._changed:
+            self._running.discard(process)
+
+    def _keep_full(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or len(self._waiting) < self._size + self._wanted)
+                if self._closed:
+                    return
+            started = self._start()
+            with self._changed:
+                self._waiting.append(started)
+                self._changed.notify_all()
+            if isinstance(started, OSError):
+                self._wait_for_demand()
+
+    def _start(self) -> TracerProcess | OSError:
+        try:
+            return TracerProcess(self._launch)
+        except OSError as error:  # handed to whoever waits for a process
+            return error
+
+    def _wait_for_demand(self) -> None:
+        """After a failed start: not again before somebody has been told."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._waiting)
+
+
+def _closed() -> WorkerLost:
+    return WorkerLost("The sandbox was closed while a job needed it.")

@@ -1,0 +1,132 @@
+"""The process that runs untrusted text: started early, imports everything, waits on its standard input, does one job, ends.
+
+What protects the host is around it (`bubblewrap`); what it does itself is a second wall: limits that cannot be raised again, a filter on
+system calls, and a reply channel of its own, so that nothing the program prints reaches anybody. It does not protect this process from the
+program: everything in here belongs to the program once it runs, the reply included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import json
+import os
+import resource
+import signal
+import sys
+
+from sandbox.isolation import seccomp
+from sandbox.isolation.protocol import EXIT_MEMORY, EXIT_NO_FILTER, LENGTH_BYTES, frame
+
+REQUEST_BYTES = 1 << 20
+PR_SET_PDEATHSIG = 1
+FILES = 64
+
+
+def main() -> None:
+    """One job. `--filter` demands the system call filter; without it, it is loaded where there is one."""
+    wire = _claim_stdout()
+    _die_with_parent()
+    _warm_up()
+    _send(wire, json.dumps({"uid": os.getuid(), "filter": seccomp.supported(), "network": _interfaces()}).encode())
+    order, request = json.loads(_receive()), _receive()
+    _replace_with_null(0)
+    _limit(order["memory_bytes"], order["seconds"])
+    if not seccomp.load() and "--filter" in sys.argv[1:]:
+        os._exit(EXIT_NO_FILTER)
+    try:
+        _send(wire, _work(request))
+    except MemoryError:
+        os._exit(EXIT_MEMORY)
+    os._exit(0)  # no exit handler that the program may have left behind
+
+
+def _warm_up() -> None:
+    """Imports torch and traces one tiny program, so that a job finds everything loaded."""
+    import torch
+
+    torch.set_num_threads(1)
+    from sandbox.isolation.warm_up import warm_up
+
+    warm_up()
+
+
+def _work(request: bytes) -> bytes:
+    from sandbox.language.trace import trace_reply
+    from sandbox.records import Program, Shape
+
+    data = json.loads(request)
+    program = Program.model_validate(data["program"])
+    shapes = tuple(Shape(*sizes) for sizes in data["shapes"])
+    return trace_reply(program, shapes, data["seed"]).encode()
+
+
+# -------------------------------------------------------------------------------------------------------- pipes
+def _claim_stdout() -> int:
+    """A private copy of standard output for the reply; what is printed goes nowhere from here on."""
+    wire = os.dup(1)
+    _replace_with_null(1)
+    return wire
+
+
+def _replace_with_null(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+def _send(wire: int, data: bytes) -> None:
+    left = memoryview(frame(data))
+    while left:
+        left = left[os.write(wire, left) :]
+
+
+def _receive() -> bytes:
+    length = int.from_bytes(_read_exactly(LENGTH_BYTES), "big")
+    if length > REQUEST_BYTES:
+        os._exit(1)
+    return _read_exactly(length)
+
+
+def _read_exactly(size: int) -> bytes:
+    data = io.BytesIO()
+    while data.tell() < size:
+        chunk = os.read(0, size - data.tell())
+        if not chunk:
+            os._exit(0)  # the parent has gone or has no job
+        data.write(chunk)
+    return data.getvalue()
+
+
+# ------------------------------------------------------------------------------------------------------- limits
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _limit(memory_bytes: int, seconds: float) -> None:
+    """Hard limits of this process; processor time is a second wall behind the parent's clock."""
+    _replace_with_null(2)
+    cpu = int(seconds) + 5
+    limits = {
+        resource.RLIMIT_AS: memory_bytes,
+        resource.RLIMIT_CPU: cpu,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: FILES,
+        resource.RLIMIT_NPROC: 0,
+    }
+    for kind, value in limits.items():
+        with contextlib.suppress(ValueError):  # a lower hard limit is already there
+            resource.setrlimit(kind, (value, value))
+
+
+def _interfaces() -> list[str]:
+    import socket
+
+    return [name for _, name in socket.if_nameindex()]
+
+
+if __name__ == "__main__":
+    main()
