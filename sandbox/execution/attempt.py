@@ -50,6 +50,7 @@ class Attempt:
             self._start()
             self._watch()
             if self._end is None and self._pid is not None:
+                self._server.give_up()
                 kill_group(self._pid)
             return self._judge(tail(log.fileno()))
 
@@ -59,6 +60,7 @@ class Attempt:
         poll = select.poll()
         poll.register(self._status, select.POLLIN)
         if not poll.poll(START_SECONDS * 1000) or not self._hear():
+            self._server.give_up()
             raise WorkerLost("The server of worker processes started no process.", self._server.last_words())
         self._deadline = time.monotonic() + self._request.limits.seconds
         self._data.settimeout(self._request.limits.seconds)

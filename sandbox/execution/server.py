@@ -27,6 +27,7 @@ class Server:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
         self._control = ours
         self._lock = threading.Lock()
+        self._lost = False
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "sandbox.execution.zygote", str(theirs.fileno())],
@@ -40,8 +41,12 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        """False once the zygote has ended, for whatever reason."""
-        return self._process.poll() is None
+        """False once the zygote has ended or was given up."""
+        return not self._lost and self._process.poll() is None
+
+    def give_up(self) -> None:
+        """It no longer answers: the closed socket of a dying process is seen before its end is."""
+        self._lost = True
 
     def fork(self, data: socket.socket, status: socket.socket, log: int) -> None:
         """Asks for a process with these descriptors. Raises WorkerLost where the zygote is gone."""
@@ -49,6 +54,7 @@ class Server:
             with self._lock:
                 socket.send_fds(self._control, [b"j"], [data.fileno(), status.fileno(), log])
         except OSError as error:
+            self.give_up()
             raise WorkerLost("The server of worker processes is gone.", self.last_words()) from error
 
     def last_words(self) -> str:

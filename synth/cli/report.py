@@ -144,26 +144,27 @@ def show(report: Report) -> None:
     """The table for people, on stdout."""
     title = f"{report.title} · {report.program} · {report.steps} steps × {len(report.seeds)} seeds"
     table = Table(title=Text(inert(title)), title_justify="left")
-    for column, side in (("task", "left"), ("return", "right"), ("random", "right"), ("baseline", "right"), ("score", "right")):
-        table.add_column(column, justify="right" if side == "right" else "left")
-    table.add_column("human", justify="right")
-    table.add_column("learning")
+    people = any(task.human_normalised is not None for task in report.tasks)
+    table.add_column("task")
+    for column in ("return", "random", "baseline", "score", *(["human"] if people else [])):
+        table.add_column(column, justify="right", no_wrap=column == "score")
+    table.add_column("learning", no_wrap=True)
     for task in report.tasks:
-        table.add_row(*_cells(task))
+        table.add_row(*_cells(task, people))
     console.print(table)
     if report.score is not None:
         console.print(Text(f"score {_interval(report.score.mean, (report.score.low, report.score.high))}, n = {report.score.n}"))
     console.print(Text(_settings(report)), style="dim")
 
 
-def _cells(task: TaskReport) -> list[Text]:
+def _cells(task: TaskReport, people: bool) -> list[Text]:
     texts = [
         task.task,
         " ".join(f"{value:.4g}" for value in task.returns) if task.n <= 4 else f"{np.mean(task.returns):.4g} (n = {task.n})",
         f"{task.random:.4g}",
         "-" if task.baseline is None else f"{task.baseline:.4g}",
         "-" if task.score is None or task.interval is None else _interval(task.score, task.interval),
-        "-" if task.human_normalised is None else f"{task.human_normalised:.1%}",
+        *(["-" if task.human_normalised is None else f"{task.human_normalised:.1%}"] if people else []),
         sparkline(task.curve),
     ]
     return [Text(inert(text)) for text in texts]

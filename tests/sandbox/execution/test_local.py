@@ -48,7 +48,7 @@ def test_a_zygote_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     executor = LocalExecutor(1)
     try:
-        with pytest.raises(WorkerLost, match="started no process"):
+        with pytest.raises(WorkerLost, match="server of worker processes"):
             executor.submit(DescribeJob(task="probe:catch"), LIMITS).result()
     finally:
         executor.close()
