@@ -206,22 +206,26 @@ def meta_gradient(
     updates: int,
     each: Each = alone,
 ) -> Window:
-    """K = `updates` steps, then the gradient. `collect(life, k)` plays with the agent after k updates; k = K is the validation."""
+    """K = `updates` steps, then the gradient. `collect(life, k)` plays with the agent after k updates; k = K is the validation.
+
+    `weights` are shared and have no axis of agents; the gradient has one where `each` makes one.
+    """
     lives, rollouts, steps = [life], [], []
-    forward = each(lambda *state: forward_step(learner, *state))
+    forward = each(lambda *state: forward_step(learner, weights, *state))
     with torch.no_grad():
         for k in range(updates):
             rollouts.append(collect(lives[-1], k))
-            after, value_state, step = forward(weights, lives[-1], value_state, rollouts[-1])
+            after, value_state, step = forward(lives[-1], value_state, rollouts[-1])
             lives.append(after)
             steps.append(step)
         validation = collect(lives[-1], updates)
     gradient, outer = each(lambda *state: outer_gradient(learner, *state))(lives[-1], value_state, validation)
-    backward = each(lambda *state: pull_back_step(learner, 1 / updates, *state))
-    total: Weights = {name: torch.zeros_like(value) for name, value in weights.items()}
-    loss = outer.loss
+    backward = each(lambda *state: pull_back_step(learner, 1 / updates, weights, *state))
+    parts, penalties = [], []
     for before, rollout in zip(lives[-2::-1], rollouts[::-1], strict=True):
-        part, gradient, penalty = backward(weights, before, rollout, gradient)
-        total = {name: value + part[name] for name, value in total.items()}
-        loss = loss + penalty / updates
+        part, gradient, penalty = backward(before, rollout, gradient)
+        parts.append(part)
+        penalties.append(penalty)
+    total = {name: torch.stack([part[name] for part in parts]).sum(0) for name in weights}
+    loss = outer.loss + torch.stack(penalties).mean(0)
     return Window(total, lives[-1], value_state, loss, outer, tuple(steps))

@@ -92,10 +92,13 @@ def load_disco103(path: Path, *, verify: bool = True) -> MetaNetwork:
 
 
 def save(network: MetaNetwork, path: Path, card: dict[str, str] | None = None) -> None:
-    """Writes our own format: safetensors, with the sizes as JSON in its metadata."""
+    """Writes our own format: safetensors, with the sizes as JSON in its metadata.
+
+    One entry there, since safetensors orders several at random: equal networks give equal files.
+    """
     from safetensors.torch import save_file
 
-    metadata = {"config": network.config.model_dump_json(), **(card or {})}
+    metadata = {"lossmith": json.dumps({"config": network.config.model_dump(), **(card or {})})}
     save_file({name: value.detach().contiguous() for name, value in network.state_dict().items()}, path, metadata)
 
 
@@ -107,7 +110,7 @@ def load(path: Path) -> MetaNetwork:
 
     try:
         with safe_open(path, framework="pt") as file:
-            config = MetaNetworkConfig.model_validate(json.loads((file.metadata() or {})["config"]))
+            config = MetaNetworkConfig.model_validate(json.loads((file.metadata() or {})["lossmith"])["config"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise UsageError(

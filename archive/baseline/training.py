@@ -1,0 +1,171 @@
+"""Meta-training: the loop in the paper's order, resumable at any step, with its curves kept beside the weights.
+
+A run is a folder: `spec.json`, `state.pt` (written atomically), `curves.jsonl`, and at the end `network.safetensors`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archive.baseline.meta_gradient import Weights
+from archive.baseline.population import Group, make_groups, parameters_of
+from archive.baseline.spec import BaselineSpec, MetaSettings
+from sandbox.errors import UsageError
+from sandbox.randomness import torch_stream
+from sandbox.records import Record
+from sandbox.rules.meta.network import MetaNetwork
+from sandbox.rules.meta.optimiser import AdamState, adam
+from sandbox.rules.meta.weights import save
+from sandbox.rules.meta_network import MetaNetworkRule
+
+ENTER_EVERY = 50
+"""Meta-steps between two points where a killed run may go on. All agents enter their worlds anew there, killed or not."""
+
+
+class CurvePoint(Record):
+    """What one meta-step looked like; scores are means of the episodes that ended since the point before, by task."""
+
+    step: int
+    loss: float
+    gradient_norm: float  # median over agents, before it is normalised
+    learning_rate: float
+    entropy: float  # nats, of the agents' policies on the validation
+    scores: dict[str, float]
+
+
+class MetaTraining:
+    """The meta-network, its population, and an Adam state for each agent."""
+
+    def __init__(self, spec: BaselineSpec, folder: Path) -> None:
+        self.spec, self.folder = spec, folder
+        self.network = MetaNetwork(spec.network, torch_stream(spec.seed, "meta-network"))
+        self.weights: Weights = parameters_of(self.network)
+        self.groups = make_groups(spec, MetaNetworkRule(self.network))
+        agents = sum(len(group.agents) for group in self.groups)
+        self.adam = AdamState.fresh({name: value.expand(agents, *value.shape) for name, value in self.weights.items()})
+        self.step = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self._open()
+
+    def run(self, on_step: Callable[[CurvePoint], None] | None = None) -> MetaNetwork:
+        """Takes the remaining meta-steps and writes the network."""
+        while self.step < self.spec.meta.steps:
+            if self.step % ENTER_EVERY == 0:
+                self._save()
+                for group in self.groups:
+                    group.enter(self.step)
+            point = self.advance()
+            with (self.folder / "curves.jsonl").open("a", encoding="utf-8") as file:
+                file.write(point.model_dump_json() + "\n")
+            if on_step is not None:
+                on_step(point)
+        self._save()
+        network = self.current()
+        save(network, self.folder / "network.safetensors", {"name": self.spec.name, "spec": self.spec.model_dump_json()})
+        return network
+
+    def advance(self) -> CurvePoint:
+        """One meta-step: every agent's window, its meta-gradient through its own Adam, and the mean of the updates."""
+        windows = [group.window(self.weights, self.step) for group in self.groups]
+        gradients = {name: torch.cat([window.gradient[name] for window in windows]) for name in self.weights}
+        norms = torch.stack([value.flatten(1).square().sum(1) for value in gradients.values()]).sum(0).sqrt()
+        scale = rescale(norms, self.spec.meta)
+        scaled = {name: value * scale.view(-1, *[1] * (value.ndim - 1)) for name, value in gradients.items()}
+        rate = learning_rate(self.step, self.spec.meta)
+        updates, self.adam = adam(scaled, self.adam, rate, max_abs_update=math.inf)
+        self.weights = {name: value + updates[name].mean(0) for name, value in self.weights.items()}
+        self.step += 1
+        losses = torch.cat([window.loss for window in windows])
+        entropies = torch.cat([window.outer.entropy for window in windows])
+        return CurvePoint(
+            step=self.step,
+            loss=losses.mean().item(),
+            gradient_norm=norms.median().item(),
+            learning_rate=rate,
+            entropy=entropies.mean().item(),
+            scores=scores(self.groups),
+        )
+
+    def current(self) -> MetaNetwork:
+        """The network with the weights of this moment."""
+        self.network.load_state_dict(self.weights)
+        return self.network
+
+    def _open(self) -> None:
+        """Starts a folder, or takes up the run that is in it."""
+        spec_file, state_file = self.folder / "spec.json", self.folder / "state.pt"
+        if spec_file.exists() and BaselineSpec.model_validate_json(spec_file.read_text()) != self.spec:
+            raise UsageError(f"{self.folder} holds the run of another spec.", "Give another --out, or the spec it was begun with.")
+        spec_file.write_text(self.spec.model_dump_json())
+        if not state_file.exists():
+            return
+        state: dict[str, Any] = torch.load(state_file, weights_only=True)
+        self.step, self.weights = state["step"], state["weights"]
+        self.adam = AdamState(*state["adam"])
+        for group, saved in zip(self.groups, state["groups"], strict=True):
+            group.restore(saved, self.step)
+        self._trim_curves()
+
+    def _trim_curves(self) -> None:
+        """Drops the points after the state that was saved: their steps are taken again."""
+        path = self.folder / "curves.jsonl"
+        points = [line for line in read_lines(path) if json.loads(line)["step"] <= self.step]
+        path.write_text("".join(f"{line}\n" for line in points), encoding="utf-8")
+
+    def _save(self) -> None:
+        state = {
+            "step": self.step,
+            "weights": self.weights,
+            "adam": tuple(self.adam),
+            "groups": [group.state() for group in self.groups],
+        }
+        partial = self.folder / "state.partial"
+        torch.save(plain(state), partial)
+        partial.replace(self.folder / "state.pt")
+
+
+def learning_rate(step: int, meta: MetaSettings) -> float:
+    """Half a cosine from the first rate to the last."""
+    share = (1 + math.cos(math.pi * step / meta.steps)) / 2
+    return meta.final_learning_rate + (meta.learning_rate - meta.final_learning_rate) * share
+
+
+def rescale(norms: Tensor, meta: MetaSettings) -> Tensor:
+    """What each agent's meta-gradient is multiplied with: newborn agents' are larger by orders of magnitude than others'."""
+    return 1 / norms.clamp(min=1e-12) if meta.gradient == "normalize" else 1 / norms.clamp(min=1.0)
+
+
+def scores(groups: list[Group]) -> dict[str, float]:
+    """Mean score of the episodes that ended since last asked, by task."""
+    sums: dict[str, tuple[float, int]] = {}
+    for agent in (agent for group in groups for agent in group.agents):
+        total, count = sums.get(agent.entry.task, (0.0, 0))
+        sums[agent.entry.task] = (total + agent.score_sum, count + agent.score_count)
+        agent.score_sum, agent.score_count = 0.0, 0
+    return {task: total / count for task, (total, count) in sums.items() if count}
+
+
+def plain(tree: Any) -> Any:
+    """Records as plain tuples, which `torch.load(weights_only=True)` reads."""
+    if isinstance(tree, tuple):
+        return tuple(plain(item) for item in tree)
+    if isinstance(tree, list):
+        return [plain(item) for item in tree]
+    if isinstance(tree, dict):
+        return {name: plain(item) for name, item in tree.items()}
+    return tree
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file, none where it does not exist; a last line cut short by a kill is dropped."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return text[: text.rfind("\n") + 1].splitlines()
