@@ -12,7 +12,7 @@ from sandbox.language.synthetic import Recipe, make_batch
 from sandbox.records import Descriptor, Shape
 from sandbox.rules.program_rule import ProgramRule
 
-SHAPE = Shape(20, 8, 2)
+SHAPE = Shape(20, 8, 18)
 CALLS = 3
 
 

@@ -14,14 +14,14 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from sandbox.language.probing import Outcome, evaluate, evaluate_chain, newborn_state
+from sandbox.language.probing import evaluate, evaluate_chain, newborn_state
 from sandbox.language.synthetic import Recipe, head_kind, make_batch
 from sandbox.records import Head, Shape
 from sandbox.rules.base import Batch
@@ -44,14 +44,14 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(seed=104, progress=0.97, dtype=torch.float64, reward_scale=1e4),
     Recipe(seed=105, progress=1.0, dtype=torch.float64),
 )
-FEW = (RECIPES[0], RECIPES[4], RECIPES[5])  # for the question whether a constant is noticed
 
 
 def fingerprint(rule: ProgramRule) -> str:
     """Hash of what the rule computes at its constants. Equal for programs that differ only in wording and names."""
     heads = canonical_heads(rule)
-    parts = [_prints(rule, heads, outcome) for outcome in _outcomes(rule, heads, RECIPES)]
-    return _digest([parts, _unnoticed_constants(rule, heads)])
+    batches = [make_batch(heads, rule.act, SHAPE, recipe) for recipe in RECIPES]
+    prints = _prints(rule, heads, batches)
+    return _digest([prints, _unnoticed_constants(rule, heads, batches, prints)])
 
 
 def canonical_heads(rule: ProgramRule) -> tuple[Head, ...]:
@@ -79,34 +79,26 @@ def tensor_print(x: Tensor) -> Print:
     return tuple(round(number / STEP) for number in numbers)
 
 
-def _outcomes(rule: ProgramRule, heads: tuple[Head, ...], recipes: Iterable[Recipe]) -> list[Outcome]:
-    def batches() -> Iterator[Batch]:
-        for recipe in recipes:
-            yield make_batch(heads, rule.act, SHAPE, recipe)
-
-    return evaluate_chain(rule, batches())
-
-
-def _prints(rule: ProgramRule, heads: tuple[Head, ...], outcome: Outcome) -> list[list[object]]:
-    described: list[list[object]] = [["loss", tensor_print(outcome.loss.mean())]]
-    for head in heads:
-        described.append([head_kind(head), head.name == rule.act.head, tensor_print(outcome.gradients[head.name])])
+def _prints(rule: ProgramRule, heads: tuple[Head, ...], batches: list[Batch]) -> list[object]:
+    """Loss and gradients of a chain of calls, described; heads by kind and by whether they act."""
+    described: list[object] = []
+    for outcome in evaluate_chain(rule, batches):
+        described.append(tensor_print(outcome.loss.mean()))
+        described += [(head_kind(head), head.name == rule.act.head, tensor_print(outcome.gradients[head.name])) for head in heads]
     return described
 
 
-def _unnoticed_constants(rule: ProgramRule, heads: tuple[Head, ...]) -> list[str]:
+def _unnoticed_constants(rule: ProgramRule, heads: tuple[Head, ...], batches: list[Batch], prints: list[object]) -> list[str]:
     """Values of the constants that are used but make no visible difference on these trajectories, such as a bound never reached.
 
     They may make one in training, so two programs that differ in them are not the same.
     """
     live = rule.live_inputs(SHAPE)
-    names = [constant.name for constant in rule.traced.program.tunable if f"c.{constant.name}" in live]
-    base = [_prints(rule, heads, outcome) for outcome in _outcomes(rule, heads, FEW)]
     values = []
-    for name in names:
+    for name in (constant.name for constant in rule.traced.program.tunable if f"c.{constant.name}" in live):
         with _moved(rule, name):
-            moved = [_prints(rule, heads, outcome) for outcome in _outcomes(rule, heads, FEW)]
-        if moved == base:
+            unnoticed = _prints(rule, heads, batches) == prints
+        if unnoticed:
             values.append(f"{float(rule.constants[name]):.4g}")
     return sorted(values)
 

@@ -12,8 +12,8 @@ from enum import IntEnum
 from sandbox.errors import Gate, Refusal
 from sandbox.records import GateJob, GateReport, Identity, Record, RefusalRecord, Shape, Traced
 
-GATE_SHAPES: tuple[Shape, ...] = (Shape(20, 8, 18), Shape(1, 1, 2), Shape(20, 1, 2), Shape(1, 8, 18), Shape(20, 8, 2))
-"""Where every program must trace and verify: A of 2 and 18, T of 1 and 20, B of 1 and 8, and what the probes of the gates use."""
+GATE_SHAPES: tuple[Shape, ...] = (Shape(20, 8, 18), Shape(20, 1, 2), Shape(1, 8, 2), Shape(1, 1, 18))
+"""Where every program must trace and verify: T of 1 and 20, B of 1 and 8, A of 2 and 18, every pair of sizes once."""
 
 
 class NoveltyStatus(IntEnum):
@@ -32,7 +32,7 @@ class Novelty(Record):
 
 
 def check_novelty(identity: Identity, known: Iterable[tuple[Identity, str]]) -> Novelty:
-    """Compares an identity with all known ones (identity and program id, oldest first). The first duplicate wins, else the first variant."""
+    """Compares an identity with all known ones (and their program ids), oldest first. The first duplicate wins, else the first variant."""
     variant = None
     for other, program_id in known:
         if other.key == identity.key:
@@ -55,7 +55,7 @@ def duplicate_refusal(of: str) -> RefusalRecord:
 
 
 def run_gates(job: GateJob) -> GateReport:
-    """Verifies a trace and asks everything that can be asked before training. Refusals become part of the report; nothing else is caught."""
+    """Verifies a trace and asks everything that can be asked before training. A refusal becomes part of the report."""
     start = time.perf_counter()
     try:
         report = _pass_gates(job)

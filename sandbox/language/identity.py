@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from sandbox.language.fingerprint import SHAPE, canonical_heads, fingerprint
+from sandbox.graph.canonical import structure_hash
+from sandbox.language.fingerprint import SHAPE, fingerprint
 from sandbox.language.synthetic import head_kind
 from sandbox.records import Act, Identity, Program
 from sandbox.rules.program_rule import ProgramRule
@@ -13,7 +14,7 @@ from sandbox.rules.program_rule import ProgramRule
 
 def identify(rule: ProgramRule) -> Identity:
     """The identity of a traced program."""
-    return Identity(structure=structure(rule), fingerprint=fingerprint(rule), settings=settings_hash(rule.traced.program))
+    return Identity(structure=structure_hash(rule.graph(SHAPE)), fingerprint=fingerprint(rule), settings=settings_hash(rule.traced.program))
 
 
 def settings_hash(program: Program) -> str:

@@ -19,7 +19,7 @@ from sandbox.rules.base import Batch
 from sandbox.rules.program_rule import ProgramRule
 
 PROBE_SHAPE = Shape(20, 8, 18)
-SMALLEST = Shape(1, 1, 2)
+SMALLEST = Shape(1, 1, 18)
 ORDER = (3, 5, 7, 1, 0, 6, 2, 4)  # no fixed point, no rotation, and no neighbour of the mirror image
 CALLS = 4  # over which gradients must reach the acting head
 TOLERANCE = 1e-7  # relative; what re-ordered float64 sums differ by is far below, a leak far above
@@ -89,7 +89,7 @@ def check_rewards_matter(rule: ProgramRule) -> None:
             rule,
             "ignores-rewards",
             "No gradient changes when the rewards do, so the agent cannot learn from them.",
-            "Let traj.rewards reach the loss other than through what is added to it as a number, for instance by rl.gae or rl.lambda_returns.",
+            "Let traj.rewards reach a term that is multiplied with, or compared to, an online head, for instance by rl.gae or rl.lambda_returns.",
         )
 
 
@@ -116,9 +116,9 @@ def check_episodes_apart(rule: ProgramRule) -> None:
             raise _refusal(
                 rule,
                 "leaks-over-episodes",
-                "Something leaks over the end of an episode: what comes after it changes loss or gradients before it, or the other way round.",
+                "Something leaks over an episode's end: what comes after it changes loss or gradients before it, or the other way round.",
                 "Multiply whatever comes from row t+1 by traj.continues[t] (row t+1 is the next episode's first state even where "
-                "traj.truncated is 1), and use rl.gae, rl.lambda_returns or another of rl's recursions with discounts c.discount * traj.continues.",
+                "traj.truncated is 1); give rl's recursions c.discount * traj.continues as discounts.",
             )
 
 

@@ -17,7 +17,7 @@ from sandbox.graph.run import compile_graph
 from sandbox.graph.signature import graph_inputs, graph_outputs
 from sandbox.graph.verify import verify
 from sandbox.records import Act, Head, Shape, Traced, Training
-from sandbox.rules.base import Batch, Heads, State
+from sandbox.rules.base import ALL_VIEWS, Batch, Heads, State
 
 Call = Callable[[Sequence[Tensor]], list[Tensor]]
 
@@ -47,6 +47,20 @@ class ProgramRule:
         """What the network must predict; the records hold for any number of actions."""
         return self.traced.program.heads
 
+    def uses(self, shape: Shape) -> frozenset[str]:
+        """The views of which the loss or the new state depends on at least one head."""
+        live = self.live_inputs(shape) - {"behaviour.log_prob"}
+        return frozenset(name.split(".")[0] for name in live) & ALL_VIEWS
+
+    def live_inputs(self, shape: Shape) -> frozenset[str]:
+        """Names of the graph's inputs on which the loss or the new state depends."""
+        nodes = self.graph(shape).nodes
+        live = {ref.node for ref in self.graph(shape).outputs}
+        for number in range(len(nodes) - 1, -1, -1):
+            if number in live:
+                live.update(ref.node for ref in nodes[number].refs())
+        return frozenset(str(nodes[number].args[0]) for number in live if nodes[number].op == "input")
+
     def initial_state(self, device: torch.device) -> State:
         """The state a newborn agent carries, float32: numbers are 0-dim, lists are vectors."""
         values = self.traced.initial_state
@@ -72,7 +86,9 @@ class ProgramRule:
             if text is None:
                 raise _not_traced(shape, self.traced.graphs)
             initial_state = self.traced.initial_state
-            self._graphs[shape] = verify(text, graph_inputs(self.traced.program, shape, initial_state), graph_outputs(initial_state))
+            self._graphs[shape] = verify(
+                text, graph_inputs(self.traced.program, shape, initial_state), graph_outputs(initial_state), shape.A
+            )
         return self._graphs[shape]
 
     def _call(self, shape: Shape) -> Call:
