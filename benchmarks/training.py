@@ -1,0 +1,191 @@
+"""How much of raw emulation is left when an agent learns: PPO from Atari's memory, four passes over each batch, on one thread.
+
+    python benchmarks/training.py [--games Pong Breakout] [--repeats 6] [--steps 16384] [--json]
+
+For each game and repeat: raw stepping of one `ALEInterface` with random actions, then training, then raw stepping again; the ratio is
+training's agent steps per CPU-second over the mean of the two. One agent step is four frames. Only steady training counts: neither loading
+the games, nor the first rollout, nor the final exam. A figure is the median of the repeats, with the lowest and the highest: at six repeats
+they enclose the true median with 97 % confidence, whatever the distribution. Nothing here passes or fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import random
+import statistics
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import ale_py
+import numpy as np
+import torch
+from ale_py import roms
+from sandbox.language.tracing import trace, traced_from_reply
+
+from sandbox.isolation.select import open_isolation
+from sandbox.language.program import parse
+from sandbox.records import AgentSettings, Limits, Traced, TrainJob
+from sandbox.rules.references import reference_text
+from sandbox.tasks.atari_games import games
+from sandbox.tasks.registry import make_task
+from sandbox.training.shapes import minibatch_shape
+from sandbox.training.trainer import train
+
+GAMES = ("Pong", "Breakout", "SpaceInvaders")
+RAW_STEPS = 4096
+AGENT = AgentSettings()
+
+
+class Repeat(NamedTuple):
+    """Agent steps per CPU-second, in the order in which they were measured."""
+
+    raw_before: float
+    training: float
+    raw_after: float
+
+    @property
+    def ratio(self) -> float:
+        return 2 * self.training / (self.raw_before + self.raw_after)
+
+
+class Raw:
+    """One emulator, stepped as fast as it goes, with the settings that the task has."""
+
+    def __init__(self, game: str) -> None:
+        self.emulator = ale_py.ALEInterface()
+        self.emulator.setInt("random_seed", 0)
+        self.emulator.setInt("frame_skip", 4)
+        self.emulator.setFloat("repeat_action_probability", 0.25)
+        self.emulator.loadROM(roms.get_rom_path(games()[game]))
+        self.random = random.Random(0)
+
+    def measure(self) -> float:
+        """Steps per CPU-second, reading the memory after each as an agent would."""
+        memory = np.zeros(128, np.uint8)
+        actions = self.random.choices([action.value for action in self.emulator.getMinimalActionSet()], k=RAW_STEPS)
+        start = time.process_time()
+        for action in actions:
+            self.emulator.act(action)
+            self.emulator.getRAM(memory)
+            if self.emulator.game_over():
+                self.emulator.reset_game()
+        return RAW_STEPS / (time.process_time() - start)
+
+
+class Enough(Exception):
+    """Ends a training once it was measured."""
+
+
+class Stopwatch:
+    """Told of every rollout; the first one is not counted."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.marks: list[tuple[int, float]] = []
+
+    def __call__(self, done: int) -> None:
+        self.marks.append((done, time.process_time()))
+        if done - self.marks[0][0] >= self.steps:
+            raise Enough
+
+    def rate(self) -> float:
+        """Steps per CPU-second."""
+        (first, start), (last, end) = self.marks[0], self.marks[-1]
+        return (last - first) / (end - start)
+
+
+def traced_ppo(num_actions: int) -> Traced:
+    """The reference, traced without a sandbox: the text is ours."""
+    program = parse(reference_text("ppo"))
+    shapes = [minibatch_shape(program.training, AGENT, num_actions)]
+    isolation = open_isolation("unsafe")
+    try:
+        return traced_from_reply(program, trace(program, shapes, isolation, Limits(seconds=120)), shapes)
+    finally:
+        isolation.close()
+
+
+def training_rate(rule: Traced, game: str, steps: int, seed: int) -> float:
+    """Steps per CPU-second of a training that is ended after so many steps."""
+    stopwatch = Stopwatch(steps)
+    job = TrainJob(rule=rule, task=f"atari-ram:{game}", agent=AGENT, steps=10_000_000, seed=seed)
+    with contextlib.suppress(Enough):
+        train(job, on_progress=stopwatch)
+    return stopwatch.rate()
+
+
+def measure_game(game: str, repeats: int, steps: int, say: Callable[[str], None]) -> list[Repeat]:
+    """Interleaved, so that whatever else the machine does hits both alike."""
+    rule = traced_ppo(make_task(f"atari-ram:{game}").num_actions)
+    raw = Raw(game)
+    raw.measure()
+    found = []
+    for number in range(repeats):
+        found.append(Repeat(raw.measure(), training_rate(rule, game, steps, number), raw.measure()))
+        say(f"{game} {number + 1}/{repeats}: {found[-1].training:.0f} steps per CPU-second, {found[-1].ratio:.3f} of raw")
+    return found
+
+
+def spread(numbers: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(numbers), "low": min(numbers), "high": max(numbers)}
+
+
+def machine() -> dict[str, str | int | float]:
+    """What the figures depend on."""
+    info = Path("/proc/cpuinfo")
+    models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": os.cpu_count() or 1,
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "ale-py": version("ale-py"),
+    }
+
+
+def show(report: dict[str, dict[str, dict[str, float]]], where: dict[str, str | int | float], repeats: int) -> None:
+    print(", ".join(f"{name} {value}" for name, value in where.items()))
+    print(f"median (lowest - highest) of {repeats}; agent steps per CPU-second, {AGENT.num_envs} environments, one thread\n")
+    print(f"{'game':16}{'raw ALE':>24}{'PPO, 4 passes':>24}{'ratio':>24}")
+    for game, figures in report.items():
+        raw, training = (
+            f"{figures[key]['median']:.0f} ({figures[key]['low']:.0f} - {figures[key]['high']:.0f})" for key in ("raw", "training")
+        )
+        ratio = f"{figures['ratio']['median']:.3f} ({figures['ratio']['low']:.3f} - {figures['ratio']['high']:.3f})"
+        print(f"{game:16}{raw:>24}{training:>24}{ratio:>24}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--games", nargs="+", default=list(GAMES), metavar="GAME", choices=sorted(games()))
+    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=16_384, help="agent steps of training in each repeat")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    where = machine()
+    report = {}
+    for game in options.games:
+        found = measure_game(game, options.repeats, options.steps, (lambda line: None) if options.json else print)
+        raw = [rate for repeat in found for rate in (repeat.raw_before, repeat.raw_after)]
+        report[game] = {
+            "raw": spread(raw),
+            "training": spread([repeat.training for repeat in found]),
+            "ratio": spread([repeat.ratio for repeat in found]),
+        }
+    if options.json:
+        print(json.dumps({"machine": where, "repeats": options.repeats, "steps": options.steps, "games": report}))
+    else:
+        show(report, where, options.repeats)
+
+
+if __name__ == "__main__":
+    main()
