@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sandbox.language.toolkit import signed_parabolic
 from sandbox.records import Act
 from sandbox.rules.base import Heads
 
@@ -38,11 +39,7 @@ def action_preferences(act: Act, output: Tensor) -> Tensor:
     assert output.ndim in (2, 3), output.shape
     if output.ndim == 3:
         output = output.mean(-1) if act.support is None else expectation(output, *act.support)
-    if act.transform is None:
-        return output
-    from sandbox.language.toolkit import signed_parabolic
-
-    return signed_parabolic(output)
+    return output if act.transform is None else signed_parabolic(output)
 
 
 def expectation(logits: Tensor, low: float, high: float) -> Tensor:

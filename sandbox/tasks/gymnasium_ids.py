@@ -28,7 +28,11 @@ def check_registered(env_id: str) -> None:
 
     if env_id not in gymnasium.registry:
         near = get_close_matches(env_id, gymnasium.registry, n=3, cutoff=0.5)
-        remedy = f"Did you mean {', '.join(near)}?" if near else "For a world of your own write gymnasium:my_module:Heater-v0."
+        remedy = (
+            f"Did you mean {', '.join(f'gymnasium:{known}' for known in near)}?"
+            if near
+            else "For a world of your own write gymnasium:my_module:Heater-v0."
+        )
         raise UsageError(f"Gymnasium knows no id {env_id!r}.", remedy)
 
 
