@@ -132,8 +132,11 @@ def _remainder(node: Node, _: Lookup, __: Types) -> Interval:
 
 
 def _arange(node: Node, _: Lookup, __: Types) -> Interval:
-    numbers = [item for item in node.args[:2] if type(item) is int]
-    return (min(0, *numbers), max(0, *numbers)) if len(numbers) == len(node.args[:2]) else None
+    numbers = [item for item in node.args if type(item) is int]
+    if len(numbers) != len(node.args):
+        return None
+    start, end, step = (0, *numbers, 1) if len(numbers) == 1 else (*numbers, 1)[:3]
+    return (start, max(start, end - 1)) if step > 0 else (min(start, end + 1), start)
 
 
 def _filled(node: Node, _: Lookup, __: Types) -> Interval:
