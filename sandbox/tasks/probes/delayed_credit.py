@@ -2,10 +2,10 @@
 
 Skill: bootstrapping. One of eight cues is shown in the first step, and the first action is right if it is the cue's parity; the other
 actions do nothing. Half-way a fair coin pays +0.5 or -0.5. The last step takes that back and pays +1 if the first action was right, else
--1, so that the score is +1 or -1. After the first step the observation says whether the action was right, and how the coin fell once it has.
+-1, so that the score is +1 or -1. After the first step the observation says whether it was right, and how the coin fell once it has.
 
 With rollouts of at most 32 steps, none holds both a state of the first half and the final reward. A rule whose returns stop at the
-rollout's end has no signal for the choice and its score stays near 0; one that bootstraps learns the worth of the later states and scores 1.
+rollout's end has no signal for the choice and its score stays near 0; one that bootstraps learns the later states' worth and scores 1.
 Three details close side doors. Eight cues: always doing the same is worth nothing, and policies that drift at random average out. Separate
 features for the two halves: a network cannot carry what it learned in the second half over to the first by mere resemblance. The coin:
 normalised advantages would blow the remains of such resemblance up to full size if nothing else varied (PPO without bootstrapping solved
