@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from synth.cli import campaigns, doctor, programs, reading
+from synth.cli import baseline, campaigns, doctor, programs, reading
 
 
 def register(app: typer.Typer) -> None:
     """Adds every command to the app."""
-    for module in (campaigns, programs, reading, doctor):
+    for module in (campaigns, programs, reading, baseline, doctor):
         module.register(app)

@@ -13,16 +13,13 @@ import torch
 from torch import nn
 
 from sandbox.errors import UsageError
-from sandbox.rules.meta.config import PRESETS, MetaNetworkConfig
+from sandbox.rules.meta.config import DISCO103_SHA256, PRESETS, MetaNetworkConfig
 from sandbox.rules.meta.network import MetaNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-DISCO103_SHA256 = "dac840a15b81e8805326363458c33979626172618f620d9e6e170315388530aa"
-"""Of `disco_103.npz` as published: 2,803,507 bytes, 42 arrays, 754,778 parameters."""
 
 META = "lstm/~/meta_lstm/~unroll"
 HAIKU_MODULES: dict[str, str] = {
