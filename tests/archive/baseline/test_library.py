@@ -4,6 +4,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ CONTENT = bytes(range(256)) * 1000
 class Server(http.server.BaseHTTPRequestHandler):
     """Serves CONTENT, and the rest of it where a range is asked for; remembers the ranges."""
 
-    ranges: list[str | None] = []
+    ranges: ClassVar[list[str | None]] = []
 
     def do_GET(self) -> None:
         asked = self.headers.get("Range")
@@ -73,7 +74,7 @@ def test_another_file_is_refused_and_not_kept(url: str, cache: Path) -> None:
 
 
 def test_offline_says_how_to_import(cache: Path) -> None:
-    with pytest.raises(PrerequisiteMissing, match="baseline import disco_103.npz"):
+    with pytest.raises(PrerequisiteMissing, match=r"baseline import disco_103\.npz"):
         library.fetch_disco103("http://127.0.0.1:9/disco_103.npz")
 
 
