@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TypeVar
 
 from sandbox.errors import ProgramFault
@@ -23,21 +23,18 @@ def gather(futures: Sequence[Future[R]], keep: Callable[[int, R], None]) -> tupl
         while waiting:
             done, _ = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
-                index = waiting.pop(future)
+                index = waiting.pop(future, None)
+                if index is None:  # it stands after a failure that came in the same moment
+                    continue
                 try:
                     keep(index, future.result())
-                except CancelledError:
-                    continue  # by us, below
                 except ProgramFault as error:
-                    if fault is None or index < fault[0]:
-                        fault = (index, error)
-                        _cancel(futures[index + 1 :])
+                    fault = (index, error)
+                    for later in futures[index + 1 :]:
+                        later.cancel()
+                        waiting.pop(later, None)
     except BaseException:
-        _cancel(futures)
+        for future in futures:
+            future.cancel()
         raise
     return fault
-
-
-def _cancel(futures: Sequence[Future[R]]) -> None:
-    for future in futures:
-        future.cancel()
