@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sandbox.errors import Gate, Refusal
+from sandbox.language.blame import blame_line
 from sandbox.language.probing import Outcome, evaluate, evaluate_chain, head_place, loss_place, newborn_state
 from sandbox.language.synthetic import Recipe, end_episodes, make_batch, map_batch, reorder, splice
 from sandbox.records import Shape
@@ -46,8 +47,8 @@ def check_sense(rule: ProgramRule) -> None:
     check_finite(rule)
     check_rewards_matter(rule)
     check_acting_head_learns(rule)
-    check_episodes_apart(rule)
     check_order_free(rule)
+    check_episodes_apart(rule)
 
 
 def check_heads_used(rule: ProgramRule) -> None:
@@ -65,17 +66,21 @@ def check_heads_used(rule: ProgramRule) -> None:
 
 
 def check_finite(rule: ProgramRule) -> None:
-    """Loss, gradients and state are finite in every one of SITUATIONS."""
+    """Loss, gradients and state are finite in every one of SITUATIONS, also in a second call with the state of the first."""
     for situation, shape, recipe in SITUATIONS:
-        batches = [_batch(rule, shape, recipe, seed) for seed in range(2 if rule.traced.initial_state else 1)]
-        for outcome in evaluate_chain(rule, batches):
+        state = newborn_state(rule)
+        for seed in range(2 if state else 1):
+            batch = _batch(rule, shape, recipe, seed)
+            outcome = evaluate(rule, batch, state)
             if (what := _not_finite(outcome)) is not None:
                 raise _refusal(
                     rule,
                     "not-finite",
                     f"{what} is not finite with {situation}.",
                     "Bound what grows (torch.clamp, rl.signed_log) and keep divisors, square roots and logarithms away from zero.",
+                    blame_line(rule, batch, state),
                 )
+            state = outcome.state
 
 
 def check_rewards_matter(rule: ProgramRule) -> None:
@@ -89,7 +94,7 @@ def check_rewards_matter(rule: ProgramRule) -> None:
             rule,
             "ignores-rewards",
             "No gradient changes when the rewards do, so the agent cannot learn from them.",
-            "Let traj.rewards reach a term that is multiplied with, or compared to, an online head, for instance by rl.gae or rl.lambda_returns.",
+            "Multiply an online head by what depends on traj.rewards, or compare it to that: for instance by rl.gae or rl.lambda_returns.",
         )
 
 
@@ -107,6 +112,17 @@ def check_acting_head_learns(rule: ProgramRule) -> None:
         )
 
 
+def check_order_free(rule: ProgramRule) -> None:
+    """Environments in another order give the same results in that order."""
+    if not _permutes(rule, _batch(rule, PROBE_SHAPE, Recipe(dtype=torch.float64)), reorder(torch.tensor(ORDER))):
+        raise _refusal(
+            rule,
+            "depends-on-order",
+            "The result depends on the order of the environments, which has no meaning.",
+            "Treat axis 1 (B) the same for every environment: average over it, but do not index, shift, sort or accumulate along it.",
+        )
+
+
 def check_episodes_apart(rule: ProgramRule) -> None:
     """The splice test: with every episode ended at t, exchanging what follows across environments exchanges the results and no more."""
     order = torch.tensor(ORDER)
@@ -120,17 +136,6 @@ def check_episodes_apart(rule: ProgramRule) -> None:
                 "Multiply whatever comes from row t+1 by traj.continues[t] (row t+1 is the next episode's first state even where "
                 "traj.truncated is 1); give rl's recursions c.discount * traj.continues as discounts.",
             )
-
-
-def check_order_free(rule: ProgramRule) -> None:
-    """Environments in another order give the same results in that order."""
-    if not _permutes(rule, _batch(rule, PROBE_SHAPE, Recipe(dtype=torch.float64)), reorder(torch.tensor(ORDER))):
-        raise _refusal(
-            rule,
-            "depends-on-order",
-            "The result depends on the order of the environments, which has no meaning.",
-            "Treat axis 1 (B) the same for every environment: average over it, but do not index, shift, sort or accumulate along it.",
-        )
 
 
 def _permutes(rule: ProgramRule, batch: Batch, change: Callable[[Tensor], Tensor]) -> bool:
@@ -168,5 +173,5 @@ def _not_finite(outcome: Outcome) -> str | None:
     return next((f"The state {name!r}" for name, x in outcome.state.items() if not bool(x.isfinite().all())), None)
 
 
-def _refusal(rule: ProgramRule, code: str, message: str, remedy: str) -> Refusal:
-    return Refusal(Gate.SENSE, code, message, remedy, loss_place(rule.traced.program))
+def _refusal(rule: ProgramRule, code: str, message: str, remedy: str, line: int = 0) -> Refusal:
+    return Refusal(Gate.SENSE, code, message, remedy, line or loss_place(rule.traced.program))

@@ -15,6 +15,7 @@ from sandbox.errors import RunFault, Verdict
 from sandbox.graph.graph import Graph
 from sandbox.graph.run import compile_graph
 from sandbox.graph.signature import graph_inputs, graph_outputs
+from sandbox.graph.simplify import simplify
 from sandbox.graph.verify import verify
 from sandbox.records import Act, Head, Shape, Traced, Training
 from sandbox.rules.base import ALL_VIEWS, Batch, Heads, State
@@ -54,12 +55,7 @@ class ProgramRule:
 
     def live_inputs(self, shape: Shape) -> frozenset[str]:
         """Names of the graph's inputs on which the loss or the new state depends."""
-        nodes = self.graph(shape).nodes
-        live = {ref.node for ref in self.graph(shape).outputs}
-        for number in range(len(nodes) - 1, -1, -1):
-            if number in live:
-                live.update(ref.node for ref in nodes[number].refs())
-        return frozenset(str(nodes[number].args[0]) for number in live if nodes[number].op == "input")
+        return frozenset(str(node.args[0]) for node in simplify(self.graph(shape)).nodes if node.op == "input")
 
     def initial_state(self, device: torch.device) -> State:
         """The state a newborn agent carries, float32: numbers are 0-dim, lists are vectors."""
@@ -71,7 +67,7 @@ class ProgramRule:
 
         Raises RunFault at a shape the program was not traced for, Refusal if its graph does not pass verification there.
         """
-        outputs = self._call(self.shape_of(batch))(self._flat(batch, state))
+        outputs = self._call(self.shape_of(batch))(self.flat_inputs(batch, state))
         return outputs[0], {name: value.detach() for name, value in zip(self._state_names, outputs[1:], strict=True)}
 
     def shape_of(self, batch: Batch) -> Shape:
@@ -96,7 +92,7 @@ class ProgramRule:
             self._calls[shape] = compile_graph(self.graph(shape))
         return self._calls[shape]
 
-    def _flat(self, batch: Batch, state: State) -> list[Tensor]:
+    def flat_inputs(self, batch: Batch, state: State) -> list[Tensor]:
         """All inputs in the order of `graph_inputs`, of the batch's own float type."""
         heads = self.traced.program.heads
         like = batch.rewards

@@ -34,7 +34,7 @@ def loss(traj, c, state):
     advantages, returns = rl.gae(traj.rewards, c.discount * traj.continues, traj.behaviour.value, c.gae_lambda)
     advantages = rl.normalize(advantages)
     eta, alpha = torch.exp(state.log_eta), torch.exp(state.log_alpha)
-    better = advantages >= torch.quantile(advantages, 0.5)
+    better = advantages >= torch.median(advantages)
     best = torch.max(advantages)
     weights = torch.where(better, torch.exp((advantages - best) / eta), torch.zeros_like(advantages))
     share = weights / torch.sum(weights)
