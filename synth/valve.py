@@ -53,6 +53,7 @@ class Valve:
     def submit(self, job: TrainJob | GateJob | DescribeJob, limits: Limits, priority: int = 0) -> Future[JobResult]:
         """See `Executor.submit`. The future's exception is Stopped where the valve was shut before the job began."""
         future: Future[JobResult] = Future()
+        future.add_done_callback(_wake_if_cancelled)
         with self._lock:
             heapq.heappush(self._waiting, _Waiting(priority, next(self._numbers), job, limits, future))
         self._move()
@@ -103,6 +104,11 @@ class Valve:
         with self._lock:
             self.running -= 1
         self._move()
+
+
+def _wake_if_cancelled(future: Future[JobResult]) -> None:
+    if future.cancelled():
+        future.set_running_or_notify_cancel()  # otherwise whoever waits for it never hears of it
 
 
 def _outcome(future: Future[JobResult]) -> JobResult | BaseException:

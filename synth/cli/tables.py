@@ -1,0 +1,68 @@
+"""Tables for people that several commands print. Text from programs is made inert here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from archive.records import Elite
+from sandbox.records import Score
+from synth.cli.output import inert
+from synth.holdout import HoldoutReport
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def interval(score: Score | None) -> str:
+    """`0.83 [0.71, 0.95] n=8`, or a dash."""
+    return "-" if score is None else f"{score.mean:.2f} [{score.low:.2f}, {score.high:.2f}] n={score.n}"
+
+
+def leaderboard(elites: Sequence[Elite], rungs: Sequence[str]) -> Table:
+    """Programs best first, with the rung that the score is of."""
+    table = plain_table("", "id", "rung", "score [95 %]", "title", "from", title="Leaderboard (1 = the baseline, 0 = random play)")
+    for place, elite in enumerate(elites, start=1):
+        rung = rungs[elite.rung] if elite.rung < len(rungs) else str(elite.rung)
+        table.add_row(str(place), elite.id, rung, interval(elite.score), shown(elite.title), shown(f"{elite.proposer}: {elite.operator}"))
+    return table
+
+
+def holdout_table(report: HoldoutReport) -> Table:
+    """The final claim."""
+    table = plain_table("id", "score [95 %]", "title", title=f"Hold-out ({report.baseline.rung}): tasks and seeds the search never saw")
+    for finalist in report.finalists:
+        evaluation = finalist.evaluation
+        table.add_row(finalist.id, interval(evaluation.score) if evaluation.score else shown(evaluation.fault), shown(finalist.title))
+    table.add_row("", interval(report.baseline.score), "the baseline itself")
+    return table
+
+
+def funnel_line(funnel: Mapping[str, int]) -> str:
+    """`proposed 40 → parsed 38 → …`."""
+    return " → ".join(f"{name} {count}" for name, count in funnel.items())
+
+
+def sparkline(values: Iterable[float | None]) -> str:
+    """A curve in one line; a dot where nothing was measured."""
+    values = list(values)
+    known = [value for value in values if value is not None]
+    if not known:
+        return "·" * len(values)
+    low, span = min(known), max(known) - min(known) or 1.0
+    return "".join("·" if value is None else SPARKS[int((value - low) / span * (len(SPARKS) - 1))] for value in values)
+
+
+def shown(text: str, most: int = 60) -> Text:
+    """One inert line of at most `most` characters."""
+    line = " ".join(inert(text).split())
+    return Text(line if len(line) <= most else line[: most - 1] + "…")
+
+
+def plain_table(*columns: str, title: str | None = None) -> Table:
+    """House style: no frame, headings dim."""
+    table = Table(*columns, title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    return table

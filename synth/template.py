@@ -1,0 +1,60 @@
+"""The commented spec that `lossmith init` writes. A test loads it, and checks that what it calls a default is one."""
+
+TEMPLATE = """\
+# A Lossmith campaign. Check it with `lossmith run FILE --dry-run`; override any field with --set, such as --set rung.0.steps=40000.
+
+[campaign]
+name = "first"            # its name in the archive; letters, digits, - and _
+seed = 0                  # the same spec and seed give the same campaign
+workers = 2               # trainings at a time; changes no result
+# lag = 8                 # proposal k is made after result k - lag; default 4 x workers, fixed when the campaign is created
+# references = ["ppo"]    # hand-written programs proposed first; default: all there are
+# finalists = 3           # programs judged on the hold-out at the end
+
+[budget]                  # hard limits: the first one reached ends the search
+evaluations = 40          # programs that reach the first rung
+# proposals = 400         # programs written, however they end; default 10 x evaluations
+# wall_clock_minutes = 60
+# device_seconds = 7200   # of training, summed over workers
+
+[proposer]
+kind = "mutation"         # edits of the references and of what the archive holds: needs no model and no key
+
+# The ladder: every new program trains on the first rung, and climbs on while the upper end of its score's interval reaches `promote`.
+# A score of 0 is random play, 1 is the baseline.
+[[rung]]
+name = "probes"
+tasks = ["probe:catch", "probe:delayed-credit"]
+steps = 20000             # environment steps of one training
+seeds = 3                 # trainings a task
+promote = 0.8
+
+[[rung]]
+name = "atari"
+tasks = ["atari-ram:SpaceInvaders", "atari-ram:Breakout"]
+steps = 100000
+seeds = 2
+# evaluation_episodes = 16
+
+# The final claim is made on tasks and seeds that the search never saw.
+[holdout]
+name = "holdout"
+tasks = ["atari-ram:BeamRider"]
+steps = 100000
+seeds = 3
+
+# [agent]                 # the same for programs, references and the baseline
+# num_envs = 16
+# rollout_length = 32
+# hidden = [64, 64]
+# learning_rate = 3e-4
+# device = "cpu"
+
+# [sandbox]               # where untrusted programs are traced
+# backend = "auto"        # bubblewrap; "unsafe" is a plain process
+# trace_seconds = 20
+# run_seconds = 600       # of one training
+# memory_gb = 4
+
+# baseline = "ppo"        # what a score of 1 means; stands above the first [section]
+"""
