@@ -46,6 +46,8 @@ def make_torso(observation: ObservationSpec, settings: AgentSettings, generator:
     """The torso that `settings.torso` names; `auto` picks by the observation's kind and size. UsageError if it cannot see it."""
     kind = _choose(observation) if settings.torso == "auto" else settings.torso
     if kind in ("mlp", "mlp-linear"):
+        if not settings.hidden:
+            raise UsageError("The torso has no hidden layer.", "Set agent.hidden to sizes such as [64, 64].")
         return MLP(observation, settings.hidden, generator, linear_out=kind == "mlp-linear")
     if observation.kind != "pixels":
         raise UsageError(
