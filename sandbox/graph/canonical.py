@@ -10,6 +10,7 @@ Sums and products of different shapes are reordered freely: that never changes t
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from sandbox.graph.graph import Argument, Graph, Node, Ref
@@ -54,9 +55,7 @@ Linear = tuple[float, tuple[tuple[str, float], ...]]
 def structure_hash(graph: Graph) -> str:
     """32 hex digits, equal for graphs that differ only in ways named above. Compare hashes of graphs verified at the same shape."""
     graph = simplify(graph)
-    unnamed = _Digests(graph, {})
-    named = _Digests(graph, _numbers(graph, unnamed))
-    return _hash("outputs", *_outputs(graph, named))
+    return _outputs(graph, _colours(graph))
 
 
 def node_count(graph: Graph) -> int:
@@ -64,39 +63,40 @@ def node_count(graph: Graph) -> int:
     return sum(node.op not in ("input", "const") for node in simplify(graph).nodes)
 
 
-def _outputs(graph: Graph, digests: _Digests) -> list[str]:
+def _outputs(graph: Graph, colours: Mapping[str, str]) -> str:
     """The loss first, then each state paired with the input of its name, in an order without names."""
+    digests = _Digests(graph, colours)
     loss, *states = [digests.of(ref) for ref in graph.outputs]
     pairs = [_hash(digests.leaf(name), digest) for name, digest in zip(graph.output_names[1:], states, strict=True)]
-    return [loss, *sorted(pairs)]
+    return _hash("outputs", loss, *sorted(pairs))
 
 
-def _numbers(graph: Graph, unnamed: _Digests) -> dict[str, int]:
-    """A number for every head, constant and state, by the order in which a walk from the outputs that sees no names meets them.
+def _colours(graph: Graph) -> dict[str, str]:
+    """What stands in for the name of every head, constant and state: the role it plays in the graph.
 
-    The walk goes through arguments in the order of their nameless digests. Where two of them are equal, the text's order decides, and two
-    graphs that differ only in that order may be told apart: a duplicate less found, never a wrong one.
+    A role is the hash of the outputs in which this one is marked and the others carry the roles found so far. Those that two rounds cannot
+    tell apart play the same role; one of them is marked for good, which tells the others apart.
     """
-    numbers: dict[str, int] = {}
-    seen: set[Ref] = set()
-    states = sorted(range(1, len(graph.outputs)), key=lambda place: unnamed.of(graph.outputs[place]))
-    waiting = [graph.outputs[place] for place in reversed([0, *states])]
-    while waiting:
-        ref = waiting.pop()
-        node = graph.nodes[ref.node]
-        if ref in seen:
-            continue
-        seen.add(ref)
-        if node.op == "input":
-            numbers.setdefault(_group(str(node.args[0])), len(numbers))
-        ordered = node.refs() if _keeps_order(node) else sorted(node.refs(), key=unnamed.of)
-        waiting += reversed(list(ordered))
-    return numbers
+    names = [str(node.args[0]) for node in graph.nodes if node.op == "input"]
+    groups = sorted({_group(name) for name in (*names, *graph.output_names[1:]) if "." in _group(name)})
+    colours = _refined(graph, _refined(graph, dict.fromkeys(groups, "")))
+    while len(set(colours.values())) < len(groups):
+        tied = Counter(colours.values())
+        first = min((group for group in groups if tied[colours[group]] > 1), key=colours.__getitem__)
+        colours = _refined(graph, {**colours, first: colours[first] + "+"})
+    return colours
 
 
-def _keeps_order(node: Node) -> bool:
-    name = _name(node)
-    return name not in _SYMMETRIC and name not in ("add", "sub", "rsub", "mul")
+def _refined(graph: Graph, colours: Mapping[str, str]) -> dict[str, str]:
+    return {group: _outputs(graph, {**colours, group: f"{colour}!"}) for group, colour in colours.items()}
+
+
+def _group(name: str) -> str:
+    """What an input is renamed with, with a dot in it, or its own name if that has a meaning: the views of a head share its name."""
+    view, _, rest = name.partition(".")
+    if name == "behaviour.log_prob":
+        return "log_prob"
+    return f"head.{rest}" if view in ("online", "behaviour", "target") else name
 
 
 def _name(node: Node) -> str:
@@ -104,18 +104,12 @@ def _name(node: Node) -> str:
     return _ALIASES.get(plain, plain)
 
 
-def _group(name: str) -> str:
-    """What an input's name is renamed with: the three views of a head share its name."""
-    view, _, rest = name.partition(".")
-    return f"head.{rest}" if view in ("online", "behaviour", "target") and rest != "log_prob" else name
-
-
 class _Digests:
-    """Bottom-up digests of every result; names of heads, constants and state replaced by `numbers`, or by nothing but their kind."""
+    """Bottom-up digests of every result, names of heads, constants and state replaced by their colours."""
 
-    def __init__(self, graph: Graph, numbers: Mapping[str, int]) -> None:
+    def __init__(self, graph: Graph, colours: Mapping[str, str]) -> None:
         self._graph = graph
-        self._numbers = numbers
+        self._colours = colours
         self._products: dict[str, tuple[str, ...]] = {}  # digest of a product -> digests of its factors, sorted
         self._linear: list[Linear] = []
         for node in graph.nodes:
@@ -127,11 +121,11 @@ class _Digests:
 
     def leaf(self, name: str) -> str:
         """Digest of an input."""
-        kind, dot, _ = name.partition(".")
-        if not dot or name == "behaviour.log_prob":
+        group = _group(name)
+        if "." not in group:
             return _hash("input", name)
         axes = next((len(entry.shape) for entry in self._graph.inputs if entry.name == name), 0)
-        return _hash("input", kind, str(axes), str(self._numbers.get(_group(name), "")))
+        return _hash("input", name.partition(".")[0], str(axes), self._colours[group])
 
     def _value(self, ref: Ref) -> Linear:
         whole = self._linear[ref.node]

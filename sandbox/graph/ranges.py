@@ -59,7 +59,9 @@ def _positions(node: Node, name: str, shape: tuple[int, ...]) -> int:
     axis = dict(node.kwargs).get("dim", node.args[place] if len(node.args) > place else None)
     if axis is None and name in ("sort", "argsort", "topk"):
         axis = -1
-    return shape[axis] if type(axis) is int and shape else math.prod(shape)
+    if type(axis) is int and -len(shape) <= axis < len(shape):  # shapes alone do not stop an axis that is not there
+        return shape[axis]
+    return math.prod(shape)
 
 
 def _values(node: Node) -> list[Argument]:

@@ -7,6 +7,7 @@ from sandbox.graph.ops import OPS
 
 _REMEDIES = {
     "malformed": "This trace is not in the format of graph JSON; trace the program again.",
+    "unverifiable": "Write this line in another way; and please report the program, since the verifier should have said what is wrong.",
     "too-many-nodes": "Write loops over time with rl.gae, rl.lambda_returns or another function of rl, which are one operation each.",
     "too-large": "Work on smaller tensors: reduce before you combine, and keep pairwise comparisons off the time and batch axes.",
     "too-much-work": "Use fewer or smaller operations: one pass over [T, B, A] is cheap, products over T x T or B x B are not.",

@@ -38,7 +38,7 @@ def terms(graph: Graph) -> tuple[Term, ...]:
         node = graph.nodes[ref.node]
         inside = list(node.refs())
         opens = (node.op in _SUMS and len(inside) == 2) or (node.op in _LINEAR and len(inside) == 1)
-        if opens and len(found) + len(waiting) < _MOST:
+        if opens and len(found) + len(waiting) + len(inside) <= _MOST:
             waiting += [(child, (*path, (ref.node, place))) for place, child in reversed(list(enumerate(inside)))]
         else:
             found.append(Term(ref, node.line, path))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sandbox.errors import Refusal
 from sandbox.graph.arguments import bind, decode, dtype
 from sandbox.graph.bounds import BOUNDS, Bounds
 from sandbox.graph.graph import Argument, DTypeName, Graph, Node, Ref, TensorType
@@ -39,7 +40,12 @@ def verify(
     with quiet():
         builder = _Builder(inputs, num_actions, bounds)
         for (op, args, kwargs), line in zip(nodes, lines, strict=True):
-            builder.read(op, args, kwargs, line)
+            try:
+                builder.read(op, args, kwargs, line)
+            except Refusal:
+                raise
+            except Exception as error:  # a bug of ours that a hostile trace found must end as a refusal, too
+                raise refuse("unverifiable", "An operation of the trace cannot be understood.", line) from error
         return builder.graph(named, outputs)
 
 
