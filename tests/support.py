@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from functools import cache
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from sandbox.language.program import parse
 from sandbox.language.trace import trace, trace_reply
 from sandbox.records import Act, Head, Program, Shape, Traced, Training
 from sandbox.rules.base import ALL_VIEWS, Batch, State
+
+logging.getLogger("torch.__trace").propagate = False  # pytest would keep every one of its thousands of messages
 
 
 class EagerRule:
@@ -41,7 +44,7 @@ class EagerRule:
         if not self.program.carries_state:
             return {}
         values = self.space["initial_state"](self._constants(torch.float32))
-        return {name: torch.tensor(value, dtype=torch.float32, device=device) for name, value in values.items()}
+        return {name: torch.tensor(value, dtype=torch.float32, device=device) for name, value in sorted(values.items())}
 
     def __call__(self, batch: Batch, state: State) -> tuple[torch.Tensor, State]:
         constants = self._constants(batch.rewards.dtype)
@@ -59,7 +62,7 @@ class EagerRule:
             return self.space["loss"](traj, constants), {}
         carried = SimpleNamespace(**{name: value.to(batch.rewards.dtype) for name, value in state.items()})
         loss, new_state = self.space["loss"](traj, constants, carried)
-        return loss, {name: value.detach() for name, value in new_state.items()}
+        return loss, {name: value.detach() for name, value in sorted(new_state.items())}
 
     def _constants(self, dtype: torch.dtype) -> SimpleNamespace:
         values = {c.name: c.value if c.structural else torch.tensor(float(c.value), dtype=dtype) for c in self.program.constants}
@@ -75,6 +78,7 @@ def traced(text: str, shapes: tuple[Shape, ...] = GATE_SHAPES) -> Traced:
     return Traced(program=program, initial_state=reply["initial_state"], graphs=graphs)
 
 
+@cache
 def reply_text(text: str, shapes: tuple[Shape, ...] = GATE_SHAPES) -> str:
     """The sandbox's whole reply to a trusted text, made in this process."""
     return trace_reply(parse(text), shapes, seed=0)
