@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 # ---------------------------------------------------------------------------------------------------------- check
 def check(
-    file: Annotated[str, typer.Argument(help="A file that holds a program, or - for standard input.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file that holds a program, or - for standard input.")],
     tasks: Annotated[str, typer.Option(help="Tasks whose shapes it is checked at, with commas between.")] = "",
     as_json: Json = False,
     unsafe: Unsafe = False,
