@@ -56,7 +56,7 @@ def job_hash(job: TrainJob) -> str:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Writes the file whole or not at all."""
+    """Writes the file whole or not at all. UsageError if it cannot be written, since that is no program's fault."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -64,6 +64,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"Cannot write the checkpoint {path}: {error.strerror}.", "Make room, or name another place.") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -108,5 +108,10 @@ def test_a_file_that_carries_code_is_refused(tmp_path: Path) -> None:
         run(job(steps=256), path)
 
 
+def test_a_place_that_cannot_be_written_is_not_the_programs_fault(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Cannot write"):
+        run(job(steps=256), tmp_path / "missing" / "run.checkpoint")
+
+
 def test_marks() -> None:
     assert [update for update in range(10) if restarts(update, 30)] == [0, 3, 5, 7, 9]  # 64, 128, 192 and 256 steps
