@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
 from typing import Any
 
@@ -18,14 +19,18 @@ narration = Console(stderr=True)
 
 
 def emit_json(value: Any) -> None:
-    """Prints one JSON document on stdout, records included."""
-    typer.echo(json.dumps(value, default=_plain, ensure_ascii=True, allow_nan=False))
+    """Prints one JSON document on stdout, records included. Numbers that are not finite become null, since JSON has none."""
+    typer.echo(json.dumps(_plain(value), ensure_ascii=True, allow_nan=False))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"cannot print a {type(value).__name__} as JSON")
+        return _plain(value.model_dump(mode="json"))
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def narrate(text: str) -> None:
