@@ -171,7 +171,7 @@ class _Training:
             if not bool(torch.isfinite(tensor).all()):
                 raise RunFault(
                     Verdict.NOT_FINITE,
-                    f"{what} became infinite or not a number in the rollout that ended at agent step {done}.",
+                    f"The {what} became infinite or not a number in the rollout that ended at agent step {done}.",
                     "Bound what is divided by, exponentiated or multiplied up, with torch.clamp.",
                 )
 
