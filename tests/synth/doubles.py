@@ -114,7 +114,9 @@ def program_of(text: str) -> Program:
     from sandbox.rules.references import reference_names, reference_text
 
     text = reference_text(text) if text in reference_names() else text
-    return Program(text=text, title=text[:10], description="", heads=(Head(name="logits", per_action=True, size=1),), act=Act(head="logits"))
+    return Program(
+        text=text, title=text[:10], description="", heads=(Head(name="logits", per_action=True, size=1),), act=Act(head="logits")
+    )
 
 
 class ArithmeticGates(Evaluator):

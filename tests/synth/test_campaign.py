@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from archive.records import AddStatus
 from archive.store import open_archive
 from sandbox.errors import ArchiveError, BudgetExhausted, PrerequisiteMissing, UsageError, WorkerLost
 from sandbox.records import TrainJob
@@ -25,7 +24,7 @@ def test_a_whole_campaign() -> None:
     assert funnel["proposed"] > funnel["parsed"] == funnel["sensible"] > funnel["novel"]
     assert 0 < funnel["high"] < funnel["low"]
     assert [p.operator for p in archive.proposals("c", 0)[:3]] == ["a2c", "ppo", "scribble"]
-    assert archive.device_seconds("c") == len(executor.trained)
+    assert 60 < archive.device_seconds("c") <= len(executor.trained)  # what a failure cancelled is not paid for
     report = read_holdout(archive, "c")
     assert report is not None
     assert [finalist.id for finalist in report.finalists] == [e.id for e in archive.top("c", 3) if "def loss" not in e.text][:2]
@@ -105,11 +104,12 @@ def test_a_resumed_campaign_trains_nothing_twice(tmp_path: Path) -> None:
     jobs = []
     stop = threading.Event()
     archive = open_archive(tmp_path / "a.sqlite")
-    run, first = campaign(spec(), archive, jitter=0.01, interrupted=stop)
-    first.before = lambda job: stop.set() if len(first.trained) > 25 else None
+    run, first = campaign(spec(), archive, jitter=0.04, interrupted=stop)
+    first.before = lambda job: stop.set() if len(first.trained) > 15 else None
     assert run.run() == Ending.INTERRUPTED
     jobs += first.trained
-    assert archive.progress("c")[1] < 30
+    assert archive.funnel("c", ())["novel"] < 30
+    assert archive.events("c")[-1].kind == "paused"
     run, second = campaign(spec(), archive)
     assert run.run() == Ending.EVALUATIONS
     jobs += second.trained
@@ -229,4 +229,3 @@ def test_faults_are_results() -> None:
     faulty = [result for _, _, result in story(archive) if any(evaluation.fault for evaluation in result.evaluations)]
     assert faulty
     assert all(result.evaluations[-1].verdict == "not-finite" for result in faulty)
-    assert AddStatus.REFUSED == 0
