@@ -20,6 +20,9 @@ RAM = ObservationSpec(shape=(128,), dtype="uint8", kind="ram")
 
 NOOP = 0
 
+DRAWN_AHEAD = 64
+"""Steps for which stickiness is drawn at once: numpy's calls are dear, its numbers are not."""
+
 
 def make_task(name: str, game: str, settings: TaskSettings) -> AtariTask:
     """The task of that game, under its full `name`."""
@@ -42,11 +45,13 @@ class RamEnvironments:
         self._lives = np.zeros(num_envs, np.int32)
         self._steps = np.zeros(num_envs, np.int64)  # in this episode
         self._pressed = [NOOP] * num_envs
+        self._drawn: list[list[int]] = []
         self._stay = rules.sticky ** np.arange(1, rules.frame_skip + 1)  # P(the old action is held for at least 1, 2, … frames)
 
     def reset(self, seed: int) -> Tensor:
         """Starts every game afresh from `seed` alone. `[B, 128]` bytes."""
         self._generator = numpy_stream(seed, "atari-ram")
+        self._drawn = []
         for index in range(self.num_envs):
             self._start(index)
         return self._ledger.open(self._memory, self._lives)
@@ -63,8 +68,9 @@ class RamEnvironments:
         self._pressed = chosen
         self._steps += 1
         truncated = self._steps >= self._rules.episode_limit
-        for index in np.flatnonzero(self._over | truncated).tolist():
-            self._start(index)
+        if truncated.any() or self._over.any():
+            for index in np.flatnonzero(self._over | truncated).tolist():
+                self._start(index)
         return self._ledger.write(self._memory, self._rewards, self._over, truncated, self._lives)
 
     def close(self) -> None:
@@ -82,9 +88,10 @@ class RamEnvironments:
 
     def _held_frames(self) -> list[int]:
         """For how many frames each game still holds its previous action: ALE keeps it at every frame with probability `sticky`."""
-        drawn = self._generator.random(self.num_envs)
-        held: list[int] = (drawn[:, None] < self._stay).sum(1).tolist()
-        return held
+        if not self._drawn:
+            uniform = self._generator.random((DRAWN_AHEAD, self.num_envs, 1))
+            self._drawn = (uniform < self._stay).sum(-1).tolist()
+        return self._drawn.pop()
 
     def _play(self, emulator: ALEInterface, previous: int, action: int, held: int) -> int:
         """The points of one step: `held` frames of the previous action, the rest of the new one."""
