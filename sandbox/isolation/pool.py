@@ -15,12 +15,13 @@ from sandbox.isolation.process import Launch, StartupFailed, TracerProcess
 from sandbox.records import Limits
 
 ATTEMPTS = 3
+CLOSE_SECONDS = 10.0
 
 
 class TracerPool:
     """An `Isolation` over processes that `launch` describes, `pool_size` of them waiting ahead of demand.
 
-    Raises UsageError-free: a process that cannot be started is WorkerLost, after ATTEMPTS tries.
+    `check` judges what each process says of itself, and raises. A process that cannot be started is WorkerLost, after ATTEMPTS tries.
     """
 
     def __init__(self, name: str, launch: Launch, pool_size: int, check: Callable[[dict[str, object]], None] = lambda hello: None) -> None:
@@ -40,32 +41,33 @@ class TracerPool:
         """Runs one job in a process of its own. Safe from several threads."""
         process = self._ready_process()
         try:
-            return process.run(request, limits)
-        except ValueError as error:  # its pipes were closed under it
-            raise _closed() from error
+            reply = process.run(request, limits)
         finally:
-            with self._changed:
-                self._running.discard(process)
+            self._drop(process)
+        if self._closed:  # then the process was killed under its job
+            raise _closed()
+        return reply
 
     def test(self) -> None:
         """Waits for the first process and checks what it says of itself; it stays in the pool. Raises WorkerLost."""
         process = self._ready_process()
         with self._changed:
             self._running.discard(process)
-            if self._closed:
-                raise _closed()
             self._waiting.appendleft(process)
 
     def close(self) -> None:
-        """Kills every process, waiting or at work, and ends the thread that starts them."""
+        """Kills every process, waiting or at work, and ends the thread that starts them; nothing is left when it returns."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         self._starter.join()
         with self._changed:
-            processes = [process for process in (*self._waiting, *self._running) if isinstance(process, TracerProcess)]
+            for process in self._running:
+                process.interrupt()  # the thread that runs it sees the end and clears up
+            self._changed.wait_for(lambda: not self._running, timeout=CLOSE_SECONDS)
+            waiting = [process for process in self._waiting if isinstance(process, TracerProcess)]
             self._waiting.clear()
-        for process in processes:
+        for process in waiting:
             process.kill()
 
     def _ready_process(self) -> TracerProcess:
@@ -106,6 +108,7 @@ class TracerPool:
     def _drop(self, process: TracerProcess) -> None:
         with self._changed:
             self._running.discard(process)
+            self._changed.notify_all()
 
     def _keep_full(self) -> None:
         while True:

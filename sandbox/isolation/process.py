@@ -43,7 +43,7 @@ class StartupFailed(WorkerLost):
 
 
 class TracerProcess:
-    """A started tracer. `run` may be called once; `kill` any number of times, from any thread."""
+    """A started tracer. `run` may be called once, `kill` any number of times; `interrupt` from any thread."""
 
     def __init__(self, launch: Launch) -> None:
         self._popen = subprocess.Popen(
@@ -58,6 +58,7 @@ class TracerProcess:
         )
         self._buffer = bytearray()
         self._hello: dict[str, Any] | None = None
+        self._ended = False
         for pipe in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
@@ -92,10 +93,17 @@ class TracerProcess:
             self.kill()
         return Reply(verdict, payload, time.monotonic() - start)
 
-    def kill(self) -> None:
-        """Ends the whole process group, waits for it, and closes the pipes."""
+    def interrupt(self) -> None:
+        """Kills the whole process group; whoever reads its pipes sees them end."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kills the whole process group, waits for it, and closes the pipes."""
+        if self._ended:
+            return
+        self._ended = True
+        self.interrupt()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(SECONDS_TO_DIE)
         self._drain()

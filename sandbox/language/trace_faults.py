@@ -168,31 +168,32 @@ def frame_place(frame: FrameType, instruction: int) -> Place:
 
 def result_place(text: str, function: str) -> Place:
     """The last `return` of a top-level function, or the function itself."""
-    for node in ast.parse(text).body:
+    for node in _tree(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == function:
             found = next((one for one in reversed(node.body) if isinstance(one, ast.Return)), node)
             return Place(found.lineno, found.col_offset + 1)
     return NOWHERE
 
 
-@lru_cache(maxsize=256)
-def _positions(code: CodeType) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
-    return tuple(code.co_positions())
-
-
 def called_name(text: str, place: Place) -> str:
     """The function's own name where `place` is a call such as `torch.nonzero(x)`: `nonzero`. Empty for anything else."""
-    if not place.line:
-        return ""
-    try:
-        nodes = ast.walk(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    for node in nodes:
+    for node in ast.walk(_tree(text)):
         if isinstance(node, ast.Call) and _covers(node, place):
             function = node.func
             return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
     return ""
+
+
+def _tree(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+@lru_cache(maxsize=256)
+def _positions(code: CodeType) -> tuple[tuple[int | None, int | None, int | None, int | None], ...]:
+    return tuple(code.co_positions())
 
 
 def _covers(node: ast.Call, place: Place) -> bool:

@@ -1,0 +1,80 @@
+"""Texts that no parser would let through, to be sent straight into a sandbox, and small helpers to watch processes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from sandbox.isolation.base import Isolation, Reply
+from sandbox.records import Act, Head, Limits, Program
+
+HEADS = (Head(name="logits", per_action=True, size=1), Head(name="value", per_action=False, size=1))
+LOSS = "def loss(traj, c):\n    return (traj.online.value[:-1] - traj.rewards) ** 2\n"
+PRELUDE = """
+os, sys, builtins = torch.os, torch.sys, torch.os.__builtins__
+modules = sys.modules
+libc = torch.ctypes.CDLL(None)
+
+
+def attempt(action):
+    try:
+        return float(action() is not False)
+    except builtins["BaseException"]:
+        return 0.0
+
+"""
+
+
+def program(text: str) -> Program:
+    return Program(text=text, title="Attack", description="", heads=HEADS, act=Act(head="logits"))
+
+
+def run_text(isolation: Isolation, text: str, **limits: Any) -> Reply:
+    """Sends `text` as it is: no parser, no other gate."""
+    request = {"version": 1, "program": program(text).model_dump(), "shapes": [[3, 2, 4], [2, 1, 2]], "seed": 0}
+    return isolation.run(json.dumps(request).encode(), Limits(**{"seconds": 20.0, **limits}))
+
+
+def run_attack(isolation: Isolation, body: str, **limits: Any) -> Reply:
+    """Runs `body` as the module's own code, with `os`, `sys` and libc in hand, before an ordinary loss."""
+    return run_text(isolation, f"{PRELUDE}\n{body}\n\n{LOSS}", **limits)
+
+
+def observe(isolation: Isolation, attempts: dict[str, str]) -> dict[str, float]:
+    """Tries each expression inside; 1 where it neither raised nor gave False."""
+    lines = [f"        {name!r}: attempt(lambda: {expression})," for name, expression in attempts.items()]
+    text = f"{PRELUDE}\n\ndef initial_state(c):\n    return {{\n" + "\n".join(lines) + "\n    }\n\n\n"
+    text += "def loss(traj, c, state):\n    return traj.online.value[:-1] - traj.rewards, state\n"
+    reply = run_text(isolation, text)
+    assert reply.payload is not None, reply.verdict
+    found: dict[str, float] = json.loads(reply.payload)["initial_state"]
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process started by `pid`, directly or not."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended while we looked
+        parents[int(stat.parent.name)] = int(fields[1])
+    found: set[int] = set()
+    while grown := {child for child, parent in parents.items() if parent in {pid, *found}} - found:
+        found |= grown
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if _runs(pid)}
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False

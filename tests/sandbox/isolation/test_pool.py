@@ -1,0 +1,139 @@
+"""The pool: single-use processes, started ahead, and none left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import Verdict, WorkerLost
+from sandbox.isolation.pool import TracerPool
+from sandbox.isolation.process import Launch
+from sandbox.isolation.protocol import frame
+from sandbox.records import Limits
+from tests.sandbox.isolation.attacks import alive, descendants
+
+# A stand-in for the tracer that starts in milliseconds: says hello, reads two frames, answers with its own process id.
+ECHO = """
+import os, sys
+def frame(data): return len(data).to_bytes(8, "big") + data
+def read(n):
+    data = b""
+    while len(data) < n:
+        more = os.read(0, n - len(data))
+        if not more: sys.exit()
+        data += more
+    return data
+os.write(1, frame(b'{"ok": true}'))
+order = read(int.from_bytes(read(8), "big"))
+request = read(int.from_bytes(read(8), "big"))
+os.write(1, frame(str(os.getpid()).encode() + b":" + request))
+"""
+LIMITS = Limits(seconds=20)
+
+
+def echo(code: str = ECHO, pool_size: int = 2) -> TracerPool:
+    return TracerPool("echo", Launch((sys.executable, "-S", "-c", code), {}), pool_size)
+
+
+def test_a_process_is_used_once() -> None:
+    pool = echo()
+    replies = [pool.run(b"job", LIMITS).payload for _ in range(4)]
+    pool.close()
+    assert len(set(replies)) == 4
+    assert all(reply is not None and reply.endswith(b":job") for reply in replies)
+
+
+def test_threads_share_a_pool() -> None:
+    pool = echo(pool_size=1)
+    with ThreadPoolExecutor(6) as threads:
+        replies = list(threads.map(lambda number: pool.run(str(number).encode(), LIMITS).payload, range(12)))
+    pool.close()
+    assert [reply.split(b":")[1] for reply in replies if reply is not None] == [str(number).encode() for number in range(12)]
+
+
+def test_close_leaves_no_process() -> None:
+    before = descendants(os.getpid())
+    pool = echo(pool_size=3)
+    pool.run(b"job", LIMITS)
+    started = descendants(os.getpid()) - before
+    pool.close()
+    assert started
+    assert not alive(started)
+
+
+def test_close_ends_a_job_at_work() -> None:
+    pool = echo(ECHO.replace("os.write(1, frame(str", "import time; time.sleep(60); os.write(1, frame(str"))
+    with ThreadPoolExecutor(1) as threads:
+        job = threads.submit(pool.run, b"job", LIMITS)
+        time.sleep(0.3)
+        pool.close()
+        start = time.monotonic()
+        error = job.exception(timeout=10)
+        assert time.monotonic() - start < 5
+        assert isinstance(error, WorkerLost) or job.result().verdict is not Verdict.OK
+
+
+def test_a_closed_pool_takes_no_job() -> None:
+    pool = echo()
+    pool.close()
+    with pytest.raises(WorkerLost, match="closed"):
+        pool.run(b"job", LIMITS)
+
+
+def test_a_process_that_cannot_start_is_our_fault() -> None:
+    pool = TracerPool("none", Launch(("/nowhere/python",), {}), 1)
+    with pytest.raises(WorkerLost, match="could not be started"):
+        pool.run(b"job", LIMITS)
+    pool.close()
+
+
+def test_what_the_sandbox_complains_of_is_shown() -> None:
+    pool = echo("import sys; sys.exit('no user namespaces')", pool_size=1)
+    with pytest.raises(WorkerLost, match="no user namespaces"):
+        pool.run(b"job", LIMITS)
+    pool.close()
+
+
+def test_half_a_reply_is_no_reply() -> None:
+    pool = echo(ECHO.replace("frame(str(os.getpid())", "frame(b'x' * 100)[:50] or (str(os.getpid())"), pool_size=1)
+    reply = pool.run(b"job", LIMITS)
+    pool.close()
+    assert (reply.verdict, reply.payload) == (Verdict.PROTOCOL_ERROR, None)
+
+
+def test_a_request_larger_than_the_pipe_arrives() -> None:
+    pool = echo(pool_size=1)
+    reply = pool.run(b"x" * 900_000, LIMITS)
+    pool.close()
+    assert reply.payload is not None
+    assert len(reply.payload) > 900_000
+
+
+def test_tracers_die_with_a_killed_parent(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from sandbox.isolation.unsafe import open_unsafe\n"
+        "from tests.sandbox.isolation.attacks import descendants\n"
+        "pool = open_unsafe(1)\n"
+        "pool.test()\n"
+        "print(*descendants(os.getpid()), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root, timeout=60)
+    pids = {int(word) for word in done.stdout.split()}
+    assert pids, done.stderr
+    deadline = time.monotonic() + 10
+    while alive(pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(pids)
+
+
+def test_a_frame_says_its_length() -> None:
+    assert frame(b"abc") == b"\0\0\0\0\0\0\0\3abc"
