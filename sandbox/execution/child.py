@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +115,17 @@ def preload() -> None:
     for module in ("sandbox.training.trainer", "sandbox.language.gates", "sandbox.tasks.registry"):
         with contextlib.suppress(ImportError):  # the job that needs what is missing says so itself
             importlib.import_module(module)
+
+
+def warm(tasks: Sequence[str], num_envs: int) -> None:
+    """Loads `num_envs` emulators of every Atari game among the tasks; a forked job finds them in the process's cartridge.
+
+    Measured: 1.2 CPU-seconds a game, and as much less in every job of 16 environments. Other tasks are cheap to make, or users' code,
+    which only ever runs inside a job.
+    """
+    from sandbox.tasks.registry import make_task
+
+    for task in tasks:
+        if task.startswith("atari"):
+            with contextlib.suppress(LossmithError, ImportError):  # the job says so itself
+                make_task(task).make(num_envs).close()

@@ -9,8 +9,10 @@ import contextlib
 import itertools
 import queue
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from functools import partial
 
 from sandbox.errors import WorkerLost
 from sandbox.execution.attempt import Attempt
@@ -33,17 +35,21 @@ class _Entry:
 
 
 class LocalExecutor:
-    """`workers` jobs at a time, each in a process of its own with limits; see `sandbox.execution.base.Executor`."""
+    """`workers` jobs at a time, each in a process of its own with limits; see `sandbox.execution.base.Executor`.
 
-    def __init__(self, workers: int) -> None:
+    Jobs on the Atari games among the tasks `warm` start with `num_envs` emulators loaded.
+    """
+
+    def __init__(self, workers: int, warm: Sequence[str] = (), num_envs: int = 16) -> None:
         assert workers >= 1, "at least one worker"
         self.workers = workers
+        self._start_server = partial(Server, warm, num_envs)
         self._queue: queue.PriorityQueue[_Entry] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._closed = False
         self._running: dict[Future[JobResult], Attempt] = {}
-        self._server = Server()
+        self._server = self._start_server()
         self._slots = [threading.Thread(target=self._slot, name=f"slot-{k}", daemon=True) for k in range(workers)]
         for slot in self._slots:
             slot.start()
@@ -112,7 +118,7 @@ class LocalExecutor:
         with self._lock:
             if not self._closed and not self._server.alive:
                 self._server.close()
-                self._server = Server()
+                self._server = self._start_server()
             return self._server
 
     def _on_cancel(self, future: Future[JobResult]) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from typing import IO
 
 from sandbox.errors import WorkerLost
@@ -22,7 +23,7 @@ END_SECONDS = 10.0
 class Server:
     """One zygote process. It leads a session of its own, so that Ctrl-C reaches the parent alone, which then ends it in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, warm: Sequence[str] = (), num_envs: int = 1) -> None:
         ours, theirs = socket.socketpair()
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
         self._control = ours
@@ -30,7 +31,7 @@ class Server:
         self._lost = False
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sandbox.execution.zygote", str(theirs.fileno())],
+                [sys.executable, "-m", "sandbox.execution.zygote", str(theirs.fileno()), str(num_envs), *warm],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,

@@ -1,9 +1,10 @@
 """The fork server: imports torch once, then forks a fresh process for every job in about ten milliseconds.
 
-Started as `python -m sandbox.execution.zygote FD`, where FD is the control socket. For every job the parent sends one byte and three
-descriptors over it: the job's data socket, its status socket, and its log. On the status socket the zygote says `{"pid": …}` and at the
-end `{"status": …, "oom_killed": …}`; anything the parent sends there, and its closing, kills the job. The end of the control socket,
-the parent's death included, kills every job and the zygote itself. It runs no job, no torch operation and no thread of its own.
+Started as `python -m sandbox.execution.zygote FD ENVS TASK…`: FD is the control socket, the rest is for `child.warm`. For every job the
+parent sends one byte and three descriptors over it: the job's data socket, its status socket, and its log. On the status socket the
+zygote says `{"pid": …}` and at the end `{"status": …, "oom_killed": …}`; anything the parent sends there, and its closing, kills the
+job. The end of the control socket, the parent's death included, kills every job and the zygote itself. It runs no job, no code of a
+user's, no torch operation that needs threads, and no thread of its own.
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ def main() -> None:
     """Warms up and serves."""
     limits.adopt_orphans()
     child.preload()
+    child.warm(sys.argv[3:], int(sys.argv[2]))
     gc.collect()
     gc.freeze()  # keeps the collector of the children from touching, and so copying, the shared pages
     control = socket.socket(fileno=int(sys.argv[1]))

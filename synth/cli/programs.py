@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sandbox.check import Checker, refusal_record
-from sandbox.errors import Refusal, UsageError, Verdict
+from sandbox.errors import Gate, Refusal, UsageError, Verdict
 from sandbox.evaluate import Evaluator, ShortMemory
 from sandbox.execution.local import LocalExecutor
 from sandbox.isolation.base import Isolation
@@ -28,7 +29,10 @@ from synth.cli.report import Report, measure, show
 from synth.cli.sources import Source, find_program, read_file
 
 CHECK_LIMITS = Limits(seconds=7.0)
-"""For the trace and for the gates each: with the start of two processes beside each other, a check answers within 20 seconds."""
+"""For the trace and for the gates each."""
+
+CHECK_SECONDS = 18.0
+"""For all of it, so that a check always answers within 20 seconds."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Unsafe = Annotated[bool, typer.Option("--unsafe", help="Trace the program without a sandbox: only one you have read yourself.")]
@@ -59,9 +63,36 @@ def _check(source: Source, rungs: list[Rung], unsafe: bool) -> GateReport:
     early = _parse(source.text)
     if early.refusal is not None:
         return early
-    with closing(LocalExecutor(1)) as executor, _isolation(unsafe) as isolation:
-        checker = Checker(executor, isolation, AgentSettings(), trace_limits=CHECK_LIMITS, gate_limits=CHECK_LIMITS)
-        return checker.gates(source.text, rungs)
+    try:
+        with _deadline(CHECK_SECONDS), closing(LocalExecutor(1)) as executor, _isolation(unsafe) as isolation:
+            checker = Checker(executor, isolation, AgentSettings(), trace_limits=CHECK_LIMITS, gate_limits=CHECK_LIMITS)
+            return checker.gates(source.text, rungs)
+    except _TooLate:
+        message, remedy = (
+            f"The check took longer than {CHECK_SECONDS:g} seconds.",
+            "Let it compute less; if the machine is busy, try again.",
+        )
+        return GateReport(refusal=refusal_record(Refusal(Gate.COST, "time-limit", message, remedy)))
+
+
+class _TooLate(Exception):
+    """The check's time is over."""
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Raises _TooLate inside the block after that time. By an alarm, since what is waited for may be anything."""
+
+    def ring(number: int, frame: object) -> None:
+        raise _TooLate
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _parse(text: str) -> GateReport:
@@ -116,7 +147,7 @@ def evaluate(
     if source.traced is None:
         _stop_if_refused(_parse(source.text), source.text, as_json)
     with (
-        closing(LocalExecutor(workers)) as executor,
+        closing(LocalExecutor(workers, rung.tasks, num_envs)) as executor,
         _isolation_for(source, unsafe) as isolation,
         closing(Evaluator(executor, isolation, agent, seed=seed)) as evaluator,
     ):

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.errors import WorkerLost
 from sandbox.execution.local import LocalExecutor
-from sandbox.records import DescribeJob, Limits
+from sandbox.records import DescribeJob, Limits, TaskSettings, TrainJob
 from tests.sandbox.execution.test_contract import ROOT, descendants, eventually, misbehaving, processes_with
 
 LIMITS = Limits(seconds=60)
@@ -58,10 +58,24 @@ def test_the_parent_never_loads_torch() -> None:
     code = (
         "import sys\n"
         "from sandbox.execution.local import LocalExecutor\n"
-        "from sandbox.records import DescribeJob, Limits\n"
+        "from sandbox.records import DescribeJob, Limits, TaskSettings, TrainJob\n"
         "executor = LocalExecutor(1)\n"
         "executor.submit(DescribeJob(task='probe:catch'), Limits()).result()\n"
         "executor.close()\n"
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_warm_emulators_change_no_result() -> None:
+    job = TrainJob(
+        rule="random", task="atari-ram:Pong", steps=8, seed=3, evaluation_episodes=1, task_settings=TaskSettings(episode_limit=50)
+    )
+    results = []
+    for warm in ((), ("atari-ram:Pong", "atari-ram:NoSuchGame", "gymnasium:no_such_module:X-v0")):
+        executor = LocalExecutor(1, warm, num_envs=2)
+        try:
+            results.append(executor.submit(job, LIMITS).result().model_copy(update={"device_seconds": 0.0}))
+        finally:
+            executor.close()
+    assert results[0] == results[1]

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.rules.references import reference_text
+from synth.cli import programs
+from synth.cli.sources import Source
 
 BAD = '''"""Bad: reads a file."""
 
@@ -149,3 +151,10 @@ def test_evaluate_of_a_refused_file_says_what_check_says(tmp_path: Path) -> None
     done = lossmith("evaluate", str(tmp_path / "bad.py"), "--tasks", "probe:catch", "--json")
     assert done.returncode == 1
     assert done.stdout == lossmith("check", str(tmp_path / "bad.py"), "--json").stdout
+
+
+def test_a_check_that_takes_too_long_ends_as_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "CHECK_SECONDS", 0.5)
+    report = programs._check(Source("-", reference_text("ppo")), [], unsafe=True)
+    assert report.refusal is not None
+    assert report.refusal.code == "time-limit"
