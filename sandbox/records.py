@@ -71,6 +71,23 @@ class Training(Record):
     weight_decay: float = Field(0.0, ge=0, le=0.1)
     target_decay: float = Field(0.99, ge=0, le=0.9999)
 
+    @property
+    def target_lags(self) -> bool:
+        """Whether the slow parameters average those before a gradient step; else those after it, so that without decay they are the fast ones."""
+        return False
+
+
+class LearnedTraining(Training):
+    """How a learned rule trains: what no program may declare. `max_abs_update` bounds each element of Adam's update before the learning
+    rate; the gradient itself is not clipped (Oh et al. 2025)."""
+
+    max_abs_update: float = Field(1.0, gt=0)
+
+    @property
+    def target_lags(self) -> bool:
+        """As published."""
+        return True
+
 
 class Act(Record):
     """How a head becomes actions (the program's `ACT`), declared and never code.
@@ -221,14 +238,23 @@ class TaskSettings(Record):
     episode_limit: int = 27_000
 
 
+class LearnedRule(Record):
+    """A meta-network as an update rule: its file, and the SHA-256 that says which one it was."""
+
+    name: str
+    path: str
+    sha256: str
+    learning_rate: float = Field(1e-2, gt=0)
+
+
 class TrainJob(Record):
     """One training: one rule, one task, one seed. Everything the result depends on, and nothing else.
 
-    `rule` is a traced program, or the name of a rule that is not one (`random`: the policy that never learns).
+    `rule` is a traced program, a meta-network, or `random`: the policy that never learns.
     """
 
     kind: Literal["train"] = "train"
-    rule: Traced | Literal["random"]
+    rule: Traced | LearnedRule | Literal["random"]
     task: str
     task_settings: TaskSettings = TaskSettings()
     agent: AgentSettings = AgentSettings()

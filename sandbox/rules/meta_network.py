@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from sandbox.records import Act, Head, Shape, Training
+from sandbox.records import Act, Head, LearnedTraining, Shape, Training
 from sandbox.rules.base import ALL_VIEWS, Batch, Heads, State
 from sandbox.rules.meta.config import MetaNetworkConfig
 from sandbox.rules.meta.features import observe
@@ -23,7 +23,7 @@ class MetaNetworkRule:
     def __init__(self, network: MetaNetwork, learning_rate: float | None = None) -> None:
         self.network = network
         self.config: MetaNetworkConfig = network.config
-        self.training = Training(target_decay=self.config.target_decay, learning_rate=learning_rate)
+        self.training: Training = LearnedTraining(target_decay=self.config.target_decay, learning_rate=learning_rate)
 
     def heads(self, num_actions: int) -> tuple[Head, ...]:
         """Policy, y and z without fixed meaning, the policy one step ahead, and categorical action values."""

@@ -11,7 +11,8 @@ from typing import Any, TypedDict
 import torch
 from torch import Tensor, nn
 
-from sandbox.records import Training
+from sandbox.records import LearnedTraining, Training
+from sandbox.rules.meta.optimiser import AdamState, adam
 
 
 class OptimiserState(TypedDict):
@@ -35,7 +36,10 @@ class Optimiser:
     @classmethod
     def of(cls, network: nn.Module, training: Training, learning_rate: float) -> Optimiser:
         """As the program's TRAINING says; `learning_rate` is the campaign's, for programs without one."""
-        return cls(network, training.learning_rate or learning_rate, training.max_grad_norm, training.weight_decay)
+        rate = training.learning_rate or learning_rate
+        if isinstance(training, LearnedTraining):
+            return BoundedUpdates(network, rate, training.max_abs_update)
+        return cls(network, rate, training.max_grad_norm, training.weight_decay)
 
     def clear(self) -> None:
         """Sets the gradient to zero; call it before every backward pass."""
@@ -58,6 +62,35 @@ class Optimiser:
         """Takes up what `state` gave."""
         self.parameters.copy_(state["parameters"])
         self._adam.load_state_dict(state["adam"])
+
+
+class BoundedUpdates(Optimiser):
+    """Adam for learned rules: every element of the update is bounded before the learning rate, the gradient is left alone."""
+
+    def __init__(self, network: nn.Module, learning_rate: float, max_abs_update: float) -> None:
+        super().__init__(network, learning_rate, max_grad_norm=float("inf"), weight_decay=0.0)
+        self._learning_rate, self._max_abs_update = learning_rate, max_abs_update
+        self._state = AdamState.fresh({"all": self.parameters})
+
+    @torch.no_grad()
+    def step(self) -> Tensor:
+        """Takes one step, and returns the norm of the gradient, 0-dim."""
+        updates, self._state = adam({"all": self.gradient}, self._state, self._learning_rate, self._max_abs_update)
+        self.parameters.add_(updates["all"])
+        norm: Tensor = torch.linalg.vector_norm(self.gradient)
+        return norm
+
+    def state(self) -> OptimiserState:
+        """Everything, for a checkpoint."""
+        moments = {"mean": self._state.mean["all"], "square": self._state.square["all"], "updates": self._state.updates}
+        return {"parameters": self.parameters.detach(), "adam": moments}
+
+    @torch.no_grad()
+    def restore(self, state: OptimiserState) -> None:
+        """Takes up what `state` gave."""
+        self.parameters.copy_(state["parameters"])
+        moments = state["adam"]
+        self._state = AdamState({"all": moments["mean"]}, {"all": moments["square"]}, moments["updates"])
 
 
 @torch.no_grad()

@@ -16,8 +16,10 @@ from torch import Tensor
 from sandbox.agents.network import make_network
 from sandbox.errors import ProgramFault, RunFault, Verdict
 from sandbox.randomness import derive, torch_stream
-from sandbox.records import RunResult, Traced, TrainJob
+from sandbox.records import LearnedRule, RunResult, Traced, TrainJob
 from sandbox.rules.base import Batch, UpdateRule
+from sandbox.rules.meta.weights import load_checked
+from sandbox.rules.meta_network import MetaNetworkRule
 from sandbox.rules.program_rule import ProgramRule
 from sandbox.tasks.base import Environments, Task
 from sandbox.tasks.registry import make_task
@@ -48,7 +50,7 @@ def train(job: TrainJob, *, checkpoint: Path | None = None, on_progress: Progres
     task = make_task(job.task, job.task_settings)
     if job.rule == "random":
         return _random_result(task, job)
-    return train_rule(ProgramRule(job.rule), task, job, checkpoint=checkpoint, on_progress=on_progress)
+    return train_rule(_rule(job.rule), task, job, checkpoint=checkpoint, on_progress=on_progress)
 
 
 def train_rule(
@@ -126,12 +128,18 @@ class _Training:
                 for output in batch.online.values():
                     output.retain_grad()  # for the diagnostics
             losses.append(self._loss(batch))
+            if training.target_lags:
+                self._follow()
             norms.append(self.optimiser.step())
-            if self.target is not None:
-                follow(self.target, self.optimiser.parameters, training.target_decay)
+            if not training.target_lags:
+                self._follow()
             if last:
                 self.logbook.learned(done, float(torch.stack(losses).mean()), gradient_norms(batch.online))
         self._check_finite(done, torch.stack([*losses, *norms]))
+
+    def _follow(self) -> None:
+        if self.target is not None:
+            follow(self.target, self.optimiser.parameters, self.rule.training.target_decay)
 
     def _batch(self, chosen: Trajectories, progress: Tensor) -> Batch:
         """What the rule sees of `[T, b]` trajectories; views that it does not read hold zeros."""
@@ -227,6 +235,13 @@ class _Training:
     def _stream(self, purpose: str, device: str = "cpu") -> torch.Generator:
         """The stream of one rollout: derived, so that a checkpoint need not keep it."""
         return torch_stream(self.job.seed, purpose, self.update, device=device)
+
+
+def _rule(rule: Traced | LearnedRule) -> UpdateRule:
+    """What a job names, made. UsageError where the file of a meta-network is not the one that was meant."""
+    if isinstance(rule, Traced):
+        return ProgramRule(rule)
+    return MetaNetworkRule(load_checked(Path(rule.path), rule.sha256), rule.learning_rate)
 
 
 def _crashed(error: Exception) -> RunFault:

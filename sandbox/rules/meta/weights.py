@@ -121,6 +121,15 @@ def load(path: Path) -> MetaNetwork:
     return network
 
 
+def load_checked(path: Path, sha256: str) -> MetaNetwork:
+    """Reads a network that a record names by path and hash. UsageError if the file has changed since."""
+    if hashlib.sha256(_read(path)).hexdigest() != sha256:
+        raise UsageError(
+            f"{path} is not the meta-network that was named: its SHA-256 differs.", "Import the file again under another name."
+        )
+    return load(path)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

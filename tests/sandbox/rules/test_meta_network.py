@@ -1,0 +1,48 @@
+"""The meta-network in the trainer: the same seam, job record and numbers as any program."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sandbox.errors import UsageError
+from sandbox.records import AgentSettings, LearnedRule, RunResult, TrainJob
+from sandbox.rules.meta.config import PRESETS
+from sandbox.rules.meta.network import MetaNetwork
+from sandbox.rules.meta.weights import load, save
+from sandbox.training.trainer import train
+
+AGENT = AgentSettings(torso="mlp-linear", hidden=(16,), action_model="lstm", action_lstm=8, action_hidden=8, num_envs=4, rollout_length=8)
+
+
+@pytest.fixture
+def rule(tmp_path: Path) -> LearnedRule:
+    import hashlib
+
+    path = tmp_path / "small.safetensors"
+    save(MetaNetwork(PRESETS["small"], torch.Generator().manual_seed(0)), path)
+    return LearnedRule(name="small", path=str(path), sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def run(rule: LearnedRule, task: str = "probe:catch") -> RunResult:
+    job = TrainJob(rule=rule, task=task, agent=AGENT, steps=256, seed=3, evaluation_episodes=4)
+    return train(job).model_copy(update={"device_seconds": 0.0})
+
+
+@pytest.mark.parametrize("task", ["probe:catch", "gymnasium:CartPole-v1"])
+def test_it_trains_agents_of_any_number_of_actions_and_gives_the_same_again(rule: LearnedRule, task: str) -> None:
+    first = run(rule, task)
+    assert first == run(rule, task)
+    assert first.diagnostics.dead_heads == ()
+    assert set(first.diagnostics.gradient_norm) == {"logits", "y", "z", "aux_pi", "q"}
+
+
+def test_a_file_that_changed_is_refused(rule: LearnedRule) -> None:
+    save(MetaNetwork(PRESETS["small"], torch.Generator().manual_seed(1)), Path(rule.path))
+    with pytest.raises(UsageError, match="SHA-256"):
+        run(rule)
+
+
+def test_equal_networks_give_equal_files(rule: LearnedRule, tmp_path: Path) -> None:
+    save(load(Path(rule.path)), tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == Path(rule.path).read_bytes()
