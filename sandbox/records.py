@@ -73,7 +73,7 @@ class Training(Record):
 
     @property
     def target_lags(self) -> bool:
-        """Whether the slow parameters average those before a gradient step; else those after it, so that without decay they are the fast ones."""
+        """Whether the slow parameters average those before a step, not those after it (so that without decay they are the fast ones)."""
         return False
 
 
