@@ -47,6 +47,8 @@ _SYMMETRIC = frozenset(
     {"maximum", "minimum", "fmax", "fmin", "eq", "ne", "logical_and", "logical_or", "logical_xor", "logaddexp", "hypot"}
     | {"bitwise_and", "bitwise_or", "bitwise_xor", "__and__", "__or__", "__xor__"}
 )
+_MOST = 64
+"""Summands and factors that are put in order together; longer sums are ordered in parts, so that hashing takes linear time."""
 
 Linear = tuple[float, tuple[tuple[str, float], ...]]
 """A number plus numbers times products: `(constant, ((digest of a product, coefficient), …))`."""
@@ -163,7 +165,8 @@ class _Digests:
         if name == "rsub":
             left, right = right, left
         assert isinstance(factor, (int, float))
-        return _add(left, _scale(right, factor if name == "add" else -factor))
+        whole = _add(left, _scale(right, factor if name == "add" else -factor))
+        return whole if len(whole[1]) <= _MOST else _single(self._close(whole))
 
     def _quotient(self, node: Node) -> Linear:
         left, right = (self._number_or_value(item) for item in node.args[:2])
@@ -187,7 +190,8 @@ class _Digests:
         if constant or len(summands) != 1:
             return (self._close(value),), 1.0
         ((digest, coefficient),) = summands
-        return self._products.get(digest, (digest,)), coefficient
+        factors = self._products.get(digest, (digest,))
+        return factors if len(factors) <= _MOST else (digest,), coefficient
 
     def _close(self, value: Linear) -> str:
         """One digest for a sum; a lone product with coefficient 1 is itself."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from sandbox.graph.canonical import node_count, structure_hash
 from sandbox.graph.signature import Input
 from sandbox.graph.verify import verify
 from sandbox.language import toolkit as rl
-from tests.sandbox.graph.support import STATE_OUTPUTS, graph_of, ppo, q_learning, signature, text_of
+from tests.sandbox.graph.support import STATE_OUTPUTS, graph_json, graph_of, ppo, q_learning, signature, text_of
 
 INPUTS = signature()
 
@@ -172,3 +173,14 @@ def test_nodes_are_counted_without_waste() -> None:
     assert node_count(graph_of(lambda t: torch.exp(t["rewards"]) + torch.exp(t["rewards"]) * torch.tensor(2.0))) == 3
     assert 30 < node_count(graph_of(ppo)) < 60
     assert node_count(graph_of(q_learning)) > 20
+
+
+def test_long_sums_and_products_take_linear_time() -> None:
+    rows: list[Any] = [["input", ["rewards"], {}], ["input", ["online.value"], {}], ["aten.slice.Tensor", [{"n": 1}, 0, 0, -1], {}]]
+    for place in range(3, 1503, 3):
+        rows.append(["aten.add.Tensor", [{"n": place - 1}, place], {}])
+        rows += [["aten.exp.default", [{"n": place}], {}], ["aten.add.Tensor", [{"n": place - 1}, {"n": place + 1}], {}]]
+    graph = verify(graph_json(rows), INPUTS, ("loss",))
+    before = time.process_time()
+    structure_hash(graph)
+    assert time.process_time() - before < 10
