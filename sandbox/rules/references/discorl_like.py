@@ -2,8 +2,8 @@
 
 `y` describes a state, `z` a state and an action; both are distributions over the same points. What they come to mean follows from their
 targets, which bootstrap from each other under the slow parameters: `y` from how the value moved at this step and from the next state's `y`,
-`z` of the action taken from the same. No reward enters them. The expectation of `z` then tilts the slow policy, and the fast one is drawn to
-the tilted one beside its own clipped policy gradient.
+`z` of the action taken from the same. No reward enters them. The expectation of `z` then tilts the slow policy, and the fast one is drawn
+to the tilted one beside its own clipped policy gradient.
 
 After Oh et al., "Discovering state-of-the-art reinforcement learning algorithms", 2025, whose targets are the outputs of a learned network.
 """
