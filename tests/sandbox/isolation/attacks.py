@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.isolation.base import Isolation, Reply
-from sandbox.records import Act, Head, Limits, Program
+from sandbox.records import Act, Head, Limits, Program, Shape
 
 HEADS = (Head(name="logits", per_action=True, size=1), Head(name="value", per_action=False, size=1))
+SHAPES = (Shape(3, 2, 4), Shape(2, 1, 2))
 LOSS = "def loss(traj, c):\n    return (traj.online.value[:-1] - traj.rewards) ** 2\n"
 PRELUDE = """
 os, sys, builtins = torch.os, torch.sys, torch.os.__builtins__
@@ -33,7 +34,7 @@ def program(text: str) -> Program:
 
 def run_text(isolation: Isolation, text: str, **limits: Any) -> Reply:
     """Sends `text` as it is: no parser, no other gate."""
-    request = {"version": 1, "program": program(text).model_dump(), "shapes": [[3, 2, 4], [2, 1, 2]], "seed": 0}
+    request = {"version": 1, "program": program(text).model_dump(), "shapes": SHAPES, "seed": 0}
     return isolation.run(json.dumps(request).encode(), Limits(**{"seconds": 20.0, **limits}))
 
 
