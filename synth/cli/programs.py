@@ -176,10 +176,15 @@ def _stop_if_refused(report: GateReport, text: str, as_json: bool) -> None:
 
 
 def _measure(evaluator: Evaluator, traced: Traced, rung: Rung, baseline: str | None) -> Report:
-    anchor = (baseline, evaluator.reference(baseline, [rung])) if baseline else None
+    anchor = (baseline, _baseline(evaluator, traced, rung, baseline)) if baseline else None
     runs = len(rung.tasks) * rung.seeds * (3 if anchor else 1)  # the program's; and for the score random play's and the baseline's
     with _progress(runs) as advance:
         return measure(evaluator, traced, rung, anchor, ShortMemory(), advance)
+
+
+def _baseline(evaluator: Evaluator, traced: Traced, rung: Rung, name: str) -> Traced:
+    """The reference; where it is the program itself, it has passed the gates already."""
+    return traced if traced.program.text == reference_text(name) else evaluator.reference(name, [rung])
 
 
 @contextmanager
