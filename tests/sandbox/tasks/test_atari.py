@@ -76,6 +76,18 @@ def test_stickiness_keeps_the_old_action_frame_by_frame() -> None:
     assert recorder.pressed == [3, 4, 4, 4]
 
 
+def test_no_button_stays_pressed_over_a_reset() -> None:
+    environments = RamEnvironments("Pong", 4, Rules(4, 0.97, 1000, episodic_life=False, clip_rewards=False), "cpu")
+    runs = []
+    for before in (0, 2, 3):
+        for _ in range(40):
+            environments.step(torch.full((4,), before)) if runs else environments.reset(1)
+        environments.reset(0)
+        runs.append([environments.step(torch.zeros(4, dtype=torch.int64)).observation for _ in range(3)])
+    environments.close()
+    assert all(torch.equal(a, b) for run in runs[1:] for a, b in zip(run, runs[0], strict=True))
+
+
 def test_no_stickiness_means_none() -> None:
     environments = RamEnvironments("Pong", 8, PLAIN, "cpu")
     environments.reset(0)
