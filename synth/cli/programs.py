@@ -53,7 +53,7 @@ def check(
 ) -> None:
     """Say whether a program passes the gates. Exit 0 if it does, 1 if it is refused."""
     source = read_file(file)
-    rungs = [_record(Rung, name="check", tasks=_task_names(tasks), steps=1, seeds=1)] if tasks else []
+    rungs = [checked_record(Rung, name="check", tasks=task_names(tasks), steps=1, seeds=1)] if tasks else []
     report = _check(source, rungs, unsafe)
     print_gates(report, source.text, as_json)
     raise typer.Exit(0 if report.refusal is None else 1)
@@ -64,7 +64,7 @@ def _check(source: Source, rungs: list[Rung], unsafe: bool) -> GateReport:
     if early.refusal is not None:
         return early
     try:
-        with _deadline(CHECK_SECONDS), closing(LocalExecutor(1)) as executor, _isolation(unsafe) as isolation:
+        with _deadline(CHECK_SECONDS), closing(LocalExecutor(1)) as executor, isolation_of(unsafe) as isolation:
             checker = Checker(executor, isolation, AgentSettings(), trace_limits=CHECK_LIMITS, gate_limits=CHECK_LIMITS)
             return checker.gates(source.text, rungs)
     except _TooLate:
@@ -105,7 +105,8 @@ def _parse(text: str) -> GateReport:
 
 
 @contextmanager
-def _isolation(unsafe: bool) -> Iterator[Isolation]:
+def isolation_of(unsafe: bool) -> Iterator[Isolation]:
+    """A sandbox for untrusted text, or none at the user's own risk."""
     with closing(open_isolation("unsafe" if unsafe else "auto", pool_size=1)) as isolation:
         yield isolation
 
@@ -131,12 +132,12 @@ def evaluate(
     unsafe: Unsafe = False,
 ) -> None:
     """Train agents with a program and print their returns and score. Exit 1 if it is refused or a training fails."""
-    settings = _record(TaskSettings, sticky=sticky, episodic_life=episodic_life, clip_rewards=clip_rewards)
-    agent = _record(AgentSettings, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
-    rung = _record(
+    settings = checked_record(TaskSettings, sticky=sticky, episodic_life=episodic_life, clip_rewards=clip_rewards)
+    agent = checked_record(AgentSettings, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
+    rung = checked_record(
         Rung,
         name="evaluate",
-        tasks=_task_names(tasks),
+        tasks=task_names(tasks),
         steps=steps,
         seeds=seeds,
         evaluation_episodes=episodes,
@@ -178,7 +179,7 @@ def _stop_if_refused(report: GateReport, text: str, as_json: bool) -> None:
 def _measure(evaluator: Evaluator, traced: Traced, rung: Rung, baseline: str | None) -> Report:
     anchor = (baseline, _baseline(evaluator, traced, rung, baseline)) if baseline else None
     runs = len(rung.tasks) * rung.seeds * (3 if anchor else 1)  # the program's; and for the score random play's and the baseline's
-    with _progress(runs) as advance:
+    with training_progress(runs) as advance:
         return measure(evaluator, traced, rung, anchor, ShortMemory(), advance)
 
 
@@ -188,7 +189,8 @@ def _baseline(evaluator: Evaluator, traced: Traced, rung: Rung, name: str) -> Tr
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[RunResult], None]]:
+def training_progress(total: int | None) -> Iterator[Callable[[RunResult], None]]:
+    """A bar on stderr that moves with every training done; None where nobody can say how many there will be."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=narration, transient=True) as progress:
         bar = progress.add_task("training", total=total)
@@ -201,7 +203,7 @@ def _isolation_for(source: Source, unsafe: bool) -> Iterator[Isolation | None]:
     if source.trusted or (source.traced is not None and not unsafe):
         yield None
         return
-    with _isolation(unsafe) as isolation:
+    with isolation_of(unsafe) as isolation:
         yield isolation
 
 
@@ -212,7 +214,8 @@ def _check_baseline(name: str) -> None:
         reference_text(name)
 
 
-def _task_names(text: str) -> tuple[str, ...]:
+def task_names(text: str) -> tuple[str, ...]:
+    """The tasks of an option, with commas between. UsageError names the nearest ones for one that does not exist."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
         raise UsageError("No task is named.", "Write --tasks probe:catch, with commas between several.")
@@ -224,7 +227,7 @@ def _task_names(text: str) -> tuple[str, ...]:
 R = TypeVar("R", bound=Record)
 
 
-def _record(kind: type[R], **fields: Any) -> R:
+def checked_record(kind: type[R], **fields: Any) -> R:
     """The record, or UsageError that names the field that cannot be."""
     try:
         return kind(**fields)
