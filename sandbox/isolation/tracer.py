@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import io
 import json
+import mmap
 import os
 import resource
 import signal
@@ -106,8 +107,12 @@ def _die_with_parent() -> None:
 
 
 def _limit(memory_bytes: int, seconds: float) -> None:
-    """Hard limits of this process; processor time is a second wall behind the parent's clock."""
+    """Hard limits of this process; processor time is a second wall behind the parent's clock.
+
+    Memory is counted from here on: what importing torch takes differs by gigabytes between its builds, and is not the program's doing.
+    """
     _replace_with_null(2)
+    memory_bytes += _address_space()
     cpu = int(seconds) + 5
     limits = {
         resource.RLIMIT_AS: memory_bytes,
@@ -120,6 +125,24 @@ def _limit(memory_bytes: int, seconds: float) -> None:
     for kind, value in limits.items():
         with contextlib.suppress(ValueError):  # a lower hard limit is already there
             resource.setrlimit(kind, (value, value))
+
+
+def _address_space() -> int:
+    """How much is mapped now, to 16 MiB: the least limit under which one page more can be had. There is no /proc to ask in here."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    low, high = 0, 1 << 47 if hard == resource.RLIM_INFINITY else hard
+    while high - low > 1 << 24:
+        middle = (low + high) // 2
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (middle, hard))
+            mmap.mmap(-1, mmap.PAGESIZE).close()
+        except (OSError, MemoryError):
+            low = middle
+        else:
+            high = middle
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    return high
 
 
 def _interfaces() -> list[str]:
