@@ -14,6 +14,7 @@ from sandbox.errors import UsageError
 from synth.budget import Ending
 from synth.cli.output import emit_json, narrate
 from synth.cli.overview import show_outcome, show_plan, show_state, state_of
+from synth.simplify.records import SUFFIX
 from synth.spec import CampaignSpec, amended_spec, load_spec
 from synth.template import TEMPLATE
 
@@ -103,11 +104,12 @@ def status(name: NameArgument = None, archive: ArchiveOption = None, as_json: Js
 
 
 def named(archive: Archive, name: str | None) -> str:
-    """The campaign that is meant: the newest where none is named."""
+    """The campaign that is meant: the newest search where none is named."""
     names = archive.campaigns()
     if name is None and not names:
         raise UsageError("The archive holds no campaign.", "Start one with `lossmith run`.")
-    return name or names[-1]
+    searches = [one for one in names if not one.endswith(SUFFIX)] or names
+    return name or searches[-1]
 
 
 # ------------------------------------------------------------------------------------------------ running

@@ -1,0 +1,36 @@
+"""The paired test: the same tasks and seeds with and without a change. Numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sandbox.evaluate import returns_by_task
+from sandbox.randomness import numpy_stream
+from sandbox.records import Evaluation, Score
+from sandbox.score import Anchor, bootstrap_interval, interquartile_mean, normalise
+
+
+def paired_difference(before: Evaluation, after: Evaluation, anchors: Mapping[str, Anchor]) -> Score:
+    """`after` minus `before`, seed by seed: interquartile mean of the differences of normalised returns, with its 95 % interval.
+
+    Both evaluations hold the same tasks and seeds in the same order, so what a seed has of luck in its first weights and worlds is in
+    both numbers. Seeds are resampled within each task (see `sandbox.score.bootstrap_interval`).
+    """
+    first, second = returns_by_task(before), returns_by_task(after)
+    assert {task: len(runs) for task, runs in first.items()} == {task: len(runs) for task, runs in second.items()}, (
+        "the runs are not paired"
+    )
+    differences = []
+    for task, anchor in anchors.items():
+        random, baseline = float(np.mean(anchor.random)), float(np.mean(anchor.baseline))
+        differences.append(normalise(second[task], random, baseline) - normalise(first[task], random, baseline))
+    low, high = bootstrap_interval(differences, numpy_stream(0, "paired"))
+    together = np.concatenate(differences)
+    return Score(mean=float(interquartile_mean(together)), low=low, high=high, n=together.size)
+
+
+def no_worse(difference: Score, tolerance: float) -> bool:
+    """Whether the change surely costs less than `tolerance`: no evidence of harm is not enough, since few seeds show little."""
+    return difference.low >= -tolerance
