@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from archive.letters import Letters
 from archive.records import AddStatus, Elite, Event, OperatorCount, Proposal, Result
 from sandbox.records import Identity, RunResult, TrainJob
 
@@ -17,8 +18,11 @@ from sandbox.records import Identity, RunResult, TrainJob
 class Archive(Protocol):
     """The only truth of a campaign. Every method commits before it returns; safe to call from several threads.
 
-    Methods that take a campaign raise UsageError naming the campaigns there are if there is none of that name.
+    Methods that take a campaign raise UsageError naming the campaigns there are if there is none of that name. `letters` keeps what
+    proposers were asked and answered.
     """
+
+    letters: Letters
 
     # ------------------------------------------------------------------------------------ search
     def ask(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
@@ -60,7 +64,7 @@ class Archive(Protocol):
         ...
 
     def progress(self, campaign: str) -> tuple[int, int]:
-        """(proposals made, results told)."""
+        """(proposals made or ordered, results told)."""
         ...
 
     def proposals(self, campaign: str, start: int) -> list[Proposal]:

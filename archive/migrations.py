@@ -1,7 +1,9 @@
 """The archive's schema, as numbered steps. A step that was ever released is never edited: a change is a new step at the end.
 
 campaigns ─┬─ proposals ─── results ─── evaluations        one row a campaign, a proposal, what was found out, a rung reached
-           ├─ children                                     how many proposals were made from a program
+           ├─ orders ─── replies                           who was to write a proposal, what a model was asked and answered
+           ├─ children                                     how often a program was given as a parent
+           ├─ parentage                                    which proposals were made from a program
            ├─ cells                                        the grid: who holds a cell, how many sound programs fell into it
            ├─ notes                                        small pieces of a campaign's state
            └─ events                                       what happened, for people
@@ -138,7 +140,51 @@ CREATE TABLE events (
 CREATE INDEX events_by_campaign ON events (campaign, id);
 """
 
-STEPS: tuple[str, ...] = (FIRST,)
+ORDERS = """
+CREATE TABLE orders (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    number INTEGER NOT NULL,                     -- of the proposal that is to be written
+    proposer TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    parents TEXT NOT NULL,                       -- JSON list of ids
+    repairs INTEGER,                             -- number of the refused proposal
+    prompts BLOB NOT NULL,                       -- compressed JSON
+    money REAL NOT NULL,                         -- the worst case
+    tokens INTEGER NOT NULL,
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (campaign, number)
+) STRICT;
+CREATE INDEX orders_by_repair ON orders (campaign, repairs) WHERE repairs IS NOT NULL;
+
+CREATE TABLE replies (
+    campaign TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    turn INTEGER NOT NULL,                       -- index into the order's prompts
+    proposer TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    prompt_hash TEXT NOT NULL,
+    text BLOB NOT NULL,                          -- compressed
+    model TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    cost REAL NOT NULL,
+    cut INTEGER NOT NULL,
+    PRIMARY KEY (campaign, number, turn),
+    FOREIGN KEY (campaign, number) REFERENCES orders (campaign, number)
+) STRICT;
+CREATE INDEX replies_by_operator ON replies (campaign, operator, number);
+
+CREATE TABLE parentage (
+    campaign TEXT NOT NULL,
+    parent TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (campaign, parent, number)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO parentage SELECT p.campaign, j.value, p.number FROM proposals p, json_each(p.parents) j;
+"""
+
+STEPS: tuple[str, ...] = (FIRST, ORDERS)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[str] = STEPS) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 
 from archive.grid import Standing, cell
 from archive.queries import RUNS, pack
@@ -18,7 +19,7 @@ WHERE c.campaign = ? AND c.cell = ?
 
 
 def insert_proposal(connection: sqlite3.Connection, proposal: Proposal) -> None:
-    """Records text and origin, and counts it as a child of its parents."""
+    """Records text and origin, and counts it as a child of its parents, unless its order did."""
     row = (
         proposal.campaign,
         proposal.number,
@@ -40,7 +41,15 @@ def insert_proposal(connection: sqlite3.Connection, proposal: Proposal) -> None:
             )
         return
     for parent in dict.fromkeys(proposal.parents):
-        connection.execute("INSERT INTO children VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (proposal.campaign, parent))
+        connection.execute("INSERT INTO parentage VALUES (?, ?, ?)", (proposal.campaign, parent, proposal.number))
+    if connection.execute("SELECT 1 FROM orders WHERE campaign = ? AND number = ?", row[:2]).fetchone() is None:
+        count_children(connection, proposal.campaign, proposal.parents)
+
+
+def count_children(connection: sqlite3.Connection, campaign: str, parents: Sequence[str]) -> None:
+    """Counts one more child of each."""
+    for parent in dict.fromkeys(parents):
+        connection.execute("INSERT INTO children VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1", (campaign, parent))
 
 
 def insert_result(connection: sqlite3.Connection, result: Result) -> AddStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from enum import IntEnum
 from typing import Literal
 
@@ -90,7 +91,96 @@ class Elite(Record):
     rung: int  # index of the highest rung reached, from 0
     score: Score | None
     descriptor: Descriptor | None
-    children: int = 0  # proposals made from it
+    children: int = 0  # how often it was given to a proposer as a parent
+
+
+class Prompt(Record):
+    """One question to a model: what it is told about the work, and what it is asked."""
+
+    operator: str
+    system: str
+    user: str
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hex digits: the same question."""
+        return hashlib.sha256(f"{self.system}\0{self.user}".encode()).hexdigest()[:16]
+
+
+class Spent(Record):
+    """What models cost."""
+
+    money: float = 0.0  # US dollars
+    tokens: int = 0
+    calls: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(money=self.money + other.money, tokens=self.tokens + other.tokens, calls=self.calls + other.calls)
+
+
+class Order(Record):
+    """Who is to write proposal `number`, from what: decided from the archive and recorded before anybody is asked.
+
+    `prompts` are a model's questions, turn by turn: the program first. `worst` is the most that all answers together can cost.
+    """
+
+    campaign: str
+    number: int
+    proposer: str
+    operator: str = ""  # empty where the proposer itself chooses
+    parents: tuple[str, ...] = ()
+    repairs: int | None = None  # the refused proposal whose program is repaired
+    prompts: tuple[Prompt, ...] = ()
+    worst: Spent = Spent()
+
+
+class Reply(Record):
+    """What a model answered to one turn of an order, recorded before it is used."""
+
+    campaign: str
+    number: int
+    turn: int
+    proposer: str
+    operator: str
+    prompt_hash: str
+    text: str
+    model: str = ""
+    prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt's
+    completion_tokens: int = 0
+    cost: float = 0.0  # US dollars
+    cut: bool = False  # ended by the limit on tokens
+
+    @property
+    def spent(self) -> Spent:
+        """As an entry of the ledger."""
+        return Spent(money=self.cost, tokens=self.prompt_tokens + self.completion_tokens, calls=1)
+
+
+class Outcome(Record):
+    """What came of one order, as far as the division of work needs to know."""
+
+    proposer: str
+    operator: str
+    program_id: str
+    parents: tuple[str, ...]
+    cost: float
+    kept: bool
+    rungs: int  # on which it was trained
+    rung: int | None
+    low: float | None
+
+
+class Attempt(Record):
+    """One child of a program, for the next prompt of that program."""
+
+    id: str
+    title: str
+    operator: str
+    refusal: RefusalRecord | None
+    duplicate_of: str | None
+    rung: int | None
+    score: Score | None
 
 
 class OperatorCount(Record):

@@ -13,6 +13,7 @@ import numpy as np
 from archive import queries
 from archive.database import Database
 from archive.grid import Standing
+from archive.letters import Letters
 from archive.recording import insert_proposal, insert_result
 from archive.records import AddStatus, Elite, Event, OperatorCount, Proposal, Result
 from archive.selection import Candidate, draw
@@ -38,6 +39,7 @@ class SqliteArchive:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.letters = Letters(database)
 
     # ------------------------------------------------------------------------------------ search
     def ask(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
@@ -103,11 +105,11 @@ class SqliteArchive:
 
     def progress(self, campaign: str) -> tuple[int, int]:
         """See `Archive.progress`."""
-        made, told = (
+        made, ordered, told = (
             self._database.all(f"SELECT COALESCE(MAX(number) + 1, 0) FROM {table} WHERE campaign = ?", (campaign,))[0][0]
-            for table in ("proposals", "results")
+            for table in ("proposals", "orders", "results")
         )
-        return made, told
+        return max(made, ordered), told
 
     def proposals(self, campaign: str, start: int) -> list[Proposal]:
         """See `Archive.proposals`."""

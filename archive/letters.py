@@ -1,0 +1,168 @@
+"""What proposers were asked and what they answered: orders, replies, and what is read from them.
+
+Everything that decides something (the ledger, outcomes, what is broken, nearby attempts) looks only at orders and at told results, so
+that a decision does not depend on which answer happened to come first.
+"""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import TypeAdapter
+
+from archive.database import Database
+from archive.queries import pack, unpack
+from archive.recording import count_children
+from archive.records import AddStatus, Attempt, Order, Outcome, Prompt, Reply, Spent, Stage
+from sandbox.errors import ArchiveError
+from sandbox.records import RefusalRecord, Score
+
+PROMPTS = TypeAdapter(tuple[Prompt, ...])
+
+ORDER = """
+SELECT campaign, number, proposer, operator, parents, repairs, prompts, money, tokens, calls FROM orders WHERE campaign = ? AND number = ?
+"""
+
+REPLY = """
+SELECT campaign, number, turn, proposer, operator, prompt_hash, text, model, prompt_tokens, cached_tokens, completion_tokens, cost, cut
+FROM replies
+"""
+
+# Of what is told, what was paid; of what is not, the worst case.
+COMMITTED = """
+SELECT TOTAL(money), TOTAL(tokens), TOTAL(calls) FROM (
+    SELECT cost AS money, prompt_tokens + completion_tokens AS tokens, 1 AS calls FROM replies WHERE campaign = ?1 AND number < ?2
+    UNION ALL SELECT money, tokens, calls FROM orders WHERE campaign = ?1 AND number >= ?2)
+"""
+
+OUTCOMES = """
+SELECT o.proposer, o.operator, p.program_id, p.parents, p.cost, r.status, r.stage, r.rung, r.low
+FROM results r JOIN proposals p ON p.campaign = r.campaign AND p.number = r.number
+LEFT JOIN orders o ON o.campaign = r.campaign AND o.number = r.number
+WHERE r.campaign = ? ORDER BY r.number
+"""
+
+BROKEN = """
+SELECT r.number FROM results r JOIN orders o ON o.campaign = r.campaign AND o.number = r.number
+WHERE r.campaign = ?1 AND r.gate IN ('parse', 'trace', 'sense') AND r.code != 'no-program' AND o.calls > 0 AND o.repairs IS NULL
+AND NOT EXISTS (SELECT 1 FROM orders x WHERE x.campaign = ?1 AND x.repairs = r.number) ORDER BY r.number LIMIT 1
+"""
+
+NEARBY = """
+SELECT r.program_id, r.title, p.operator, r.refusal, r.duplicate_of, r.rung, r.mean, r.low, r.high, r.n
+FROM parentage a JOIN results r ON r.campaign = a.campaign AND r.number = a.number
+JOIN proposals p ON p.campaign = a.campaign AND p.number = a.number
+WHERE a.campaign = ? AND a.parent = ? ORDER BY a.number DESC LIMIT ?
+"""
+
+
+class Letters:
+    """The tables `orders` and `replies` of one archive. Every method commits before it returns."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def place(self, order: Order) -> None:
+        """Records an order and counts its parents' children. ArchiveError if another one has its number."""
+        row = (
+            *(order.campaign, order.number, order.proposer, order.operator, json.dumps(order.parents), order.repairs),
+            *(pack(PROMPTS.dump_json(order.prompts).decode()), order.worst.money, order.worst.tokens, order.worst.calls),
+        )
+        with self._database.transaction() as connection:
+            if not connection.execute("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
+                raise ArchiveError(f"Proposal {order.number} of {order.campaign} is ordered already.", "Run `lossmith resume`.")
+            count_children(connection, order.campaign, order.parents)
+
+    def order(self, campaign: str, number: int) -> Order | None:
+        """The order of a proposal, if it was placed."""
+        row = self._database.one(ORDER, (campaign, number))
+        if row is None:
+            return None
+        _, _, proposer, operator, parents, repairs, prompts, money, tokens, calls = row
+        return Order(
+            campaign=campaign,
+            number=number,
+            proposer=proposer,
+            operator=operator,
+            parents=tuple(json.loads(parents)),
+            repairs=repairs,
+            prompts=PROMPTS.validate_json(unpack(prompts)),
+            worst=Spent(money=money, tokens=tokens, calls=calls),
+        )
+
+    def record(self, reply: Reply) -> None:
+        """Keeps a reply; the first one stands."""
+        row = (
+            *(reply.campaign, reply.number, reply.turn, reply.proposer, reply.operator, reply.prompt_hash, pack(reply.text), reply.model),
+            *(reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens, reply.cost, int(reply.cut)),
+        )
+        with self._database.transaction() as connection:
+            connection.execute(f"INSERT OR IGNORE INTO replies VALUES ({', '.join('?' * len(row))})", row)
+
+    def reply(self, campaign: str, number: int, turn: int) -> Reply | None:
+        """The recorded reply to a turn."""
+        row = self._database.one(f"{REPLY} WHERE campaign = ? AND number = ? AND turn = ?", (campaign, number, turn))
+        return None if row is None else _reply(row)
+
+    def last_reply(self, campaign: str, operator: str, told: int) -> Reply | None:
+        """The newest reply to an operator among the `told` first proposals."""
+        where = "WHERE campaign = ? AND operator = ? AND number < ? ORDER BY number DESC LIMIT 1"
+        row = self._database.one(f"{REPLY} {where}", (campaign, operator, told))
+        return None if row is None else _reply(row)
+
+    def spent(self, campaign: str) -> Spent:
+        """All that was paid."""
+        sums = "SELECT TOTAL(cost), TOTAL(prompt_tokens + completion_tokens), COUNT(*) FROM replies WHERE campaign = ?"
+        money, tokens, calls = self._database.all(sums, (campaign,))[0]
+        return Spent(money=money, tokens=int(tokens), calls=calls)
+
+    def committed(self, campaign: str, told: int) -> Spent:
+        """What the `told` first proposals cost, plus the worst that all others can."""
+        money, tokens, calls = self._database.all(COMMITTED, (campaign, told))[0]
+        return Spent(money=money, tokens=int(tokens), calls=int(calls))
+
+    def outcomes(self, campaign: str) -> list[Outcome]:
+        """What came of every told proposal, in order; proposals that nobody ordered have an empty `proposer`."""
+        return [
+            Outcome(
+                proposer=proposer or "",
+                operator=operator or "",
+                program_id=program_id,
+                parents=tuple(json.loads(parents)),
+                cost=cost,
+                kept=status >= AddStatus.IMPROVED,
+                rungs=max(0, stage - Stage.NOVEL),
+                rung=rung,
+                low=low,
+            )
+            for proposer, operator, program_id, parents, cost, status, stage, rung, low in self._database.all(OUTCOMES, (campaign,))
+        ]
+
+    def broken(self, campaign: str) -> int | None:
+        """The earliest told proposal of a model that parse, trace or sense refused and that nobody was ordered to repair."""
+        row = self._database.one(BROKEN, (campaign,))
+        return None if row is None else int(row[0])
+
+    def nearby(self, campaign: str, parent: str, count: int) -> list[Attempt]:
+        """The newest told children of a program, newest first."""
+        return [
+            Attempt(
+                id=program_id,
+                title=title,
+                operator=operator,
+                refusal=RefusalRecord.model_validate_json(refusal) if refusal else None,
+                duplicate_of=duplicate_of,
+                rung=rung,
+                score=None if low is None else Score(mean=mean, low=low, high=high, n=n),
+            )
+            for program_id, title, operator, refusal, duplicate_of, rung, mean, low, high, n in self._database.all(
+                NEARBY, (campaign, parent, count)
+            )
+        ]
+
+
+def _reply(row: tuple[object, ...]) -> Reply:
+    fields = dict(zip(REPLY.split("FROM")[0].replace("SELECT", "").replace(",", " ").split(), row, strict=True))
+    packed = fields["text"]
+    assert isinstance(packed, bytes)  # the schema is strict
+    return Reply.model_validate({**fields, "text": unpack(packed), "cut": bool(fields["cut"])})
