@@ -43,7 +43,7 @@ WHERE r.campaign = ? ORDER BY r.number
 """
 
 BROKEN = """
-SELECT r.number FROM results r JOIN orders o ON o.campaign = r.campaign AND o.number = r.number
+SELECT r.number, o.proposer, r.program_id FROM results r JOIN orders o ON o.campaign = r.campaign AND o.number = r.number
 WHERE r.campaign = ?1 AND r.gate IN ('parse', 'trace', 'sense') AND r.code != 'no-program' AND o.calls > 0 AND o.repairs IS NULL
 AND NOT EXISTS (SELECT 1 FROM orders x WHERE x.campaign = ?1 AND x.repairs = r.number) ORDER BY r.number LIMIT 1
 """
@@ -138,10 +138,10 @@ class Letters:
             for proposer, operator, program_id, parents, cost, status, stage, rung, low in self._database.all(OUTCOMES, (campaign,))
         ]
 
-    def broken(self, campaign: str) -> int | None:
-        """The earliest told proposal of a model that parse, trace or sense refused and that nobody was ordered to repair."""
+    def broken(self, campaign: str) -> tuple[int, str, str] | None:
+        """(number, proposer, program id) of a model's earliest told proposal that parse, trace or sense refused and nobody repairs."""
         row = self._database.one(BROKEN, (campaign,))
-        return None if row is None else int(row[0])
+        return None if row is None else (int(row[0]), str(row[1]), str(row[2]))
 
     def nearby(self, campaign: str, parent: str, count: int) -> list[Attempt]:
         """The newest told children of a program, newest first."""

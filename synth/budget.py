@@ -11,6 +11,7 @@ import time
 from enum import StrEnum
 
 from archive.base import Archive
+from archive.records import Spent
 from sandbox.errors import ArchiveError
 from synth.spec import BudgetSection, CampaignSpec
 from synth.valve import Valve
@@ -26,6 +27,9 @@ class Ending(StrEnum):
     PROPOSALS = "proposals"
     WALL_CLOCK = "wall clock"
     DEVICE_SECONDS = "device-seconds"
+    MONEY = "money"
+    TOKENS = "tokens"
+    CALLS = "calls"
     INTERRUPTED = "interrupted"
 
     @property
@@ -40,6 +44,9 @@ class Ending(StrEnum):
             Ending.PROPOSALS: f"The budget of {budget.proposals} proposals is used up.",
             Ending.WALL_CLOCK: f"The budget of {budget.wall_clock_minutes:g} minutes is used up." if budget.wall_clock_minutes else "",
             Ending.DEVICE_SECONDS: f"The budget of {budget.device_seconds:g} device-seconds is used up." if budget.device_seconds else "",
+            Ending.MONEY: f"The budget of {budget.money:g} dollars leaves too little for one more call." if budget.money else "",
+            Ending.TOKENS: f"The budget of {budget.tokens} tokens leaves too few for one more call.",
+            Ending.CALLS: f"The budget of {budget.calls} calls is used up.",
             Ending.INTERRUPTED: "Interrupted.",
         }[self]
 
@@ -86,6 +93,16 @@ def struck(archive: Archive, spec: CampaignSpec, clock: Clock) -> Ending | None:
     if seconds is not None and archive.device_seconds(spec.campaign.name) >= seconds:
         return Ending.DEVICE_SECONDS
     return None
+
+
+def short_of(budget: BudgetSection, spent: Spent) -> Ending | None:
+    """The limit on models that spending so much would break, if any."""
+    limits = (
+        (budget.money, spent.money, Ending.MONEY),
+        (budget.tokens, spent.tokens, Ending.TOKENS),
+        (budget.calls, spent.calls, Ending.CALLS),
+    )
+    return next((ending for limit, used, ending in limits if limit is not None and used > limit * (1 + 1e-9)), None)
 
 
 class Watch:

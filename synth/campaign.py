@@ -2,7 +2,8 @@
 
 Asynchronous and yet the same every time: proposal k is made from the archive exactly as it stands after result k - lag, and results are
 told in the order of proposals. Up to `lag` programs are in flight, each in a thread that mostly waits, so that workers never idle while
-work waits. Timing may delay a decision but never changes one, and a campaign killed at any instruction goes on as if it never had been.
+work waits; a model that writes is one more thing to wait for. Timing may delay a decision but never changes one, and a campaign killed at
+any instruction goes on as if it never had been.
 """
 
 from __future__ import annotations
@@ -15,21 +16,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archive.base import Archive
-from archive.records import Event, Proposal, Result
+from archive.records import Event, Order, Proposal, Result
 from sandbox.errors import BudgetExhausted, OurFault
-from sandbox.randomness import numpy_stream
-from sandbox.rules.references import reference_text
 from synth.anchors import measure_anchors
 from synth.budget import Clock, Ending, Watch, exhausted
+from synth.desk import Desk
 from synth.holdout import holdout_is_due, judge_finalists
 from synth.pipeline import Judge, Pipeline, Runs
-from synth.proposers.base import Context, Proposed, Proposer
+from synth.proposers.base import Author
 from synth.spec import CampaignSpec
 from synth.turnstile import Turnstile
 from synth.valve import Stopped, Valve
-
-PARENTS = 2  # shown to the proposer; crossing needs two
-REFERENCE = "reference"
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Crew:
     """Who does the work: everything a campaign needs beside its spec and its archive."""
 
     judge: Judge
-    proposer: Proposer
+    authors: tuple[Author, ...]
     valve: Valve
 
 
@@ -51,6 +48,7 @@ class Campaign:
         self.clock = Clock(archive, self.name)
         self.archive = archive
         self.crew = crew
+        self.desk = Desk(spec, archive, crew.authors)
         self._interrupted = interrupted
         self._memory = Runs(archive, self.name)
         self._threads = ThreadPoolExecutor(max_workers=spec.lag, thread_name_prefix="program")
@@ -71,6 +69,7 @@ class Campaign:
             raise
         finally:
             self.crew.valve.shut()
+            self.desk.wait()
             self._threads.shutdown(wait=False, cancel_futures=True)
         self._log("paused" if ending == Ending.INTERRUPTED else "finished", ending.sentence(self.spec.budget))
         return ending
@@ -80,13 +79,20 @@ class Campaign:
         pipeline = self._pipeline()
         self.phase = "search"
         made, told = self.archive.progress(self.name)
-        for proposal in self.archive.proposals(self.name, told):  # in flight when the campaign was last stopped
-            self._launch(pipeline, proposal)
+        recorded = {proposal.number: proposal for proposal in self.archive.proposals(self.name, told)}
+        for number in range(told, made):  # in flight when the campaign was last stopped
+            work = recorded.get(number) or self.desk.order(number, told)
+            assert work is not None, "a proposal is ordered before a later one is made"
+            self._launch(pipeline, work)
         while told < self.spec.most_proposals:
-            if made < min(told + self.spec.lag, self.spec.most_proposals):
-                self._launch(pipeline, self._propose(made))
+            order = self.desk.order(made, told) if made < min(told + self.spec.lag, self.spec.most_proposals) else None
+            if order is not None:
+                self._launch(pipeline, order)
                 made += 1
                 continue
+            if made == told:
+                assert self.desk.ending is not None, "only a budget of models delays an order"
+                return self.desk.ending
             result = self._flights.pop(told).result()
             if result is None:
                 return Ending.EVALUATIONS
@@ -95,25 +101,19 @@ class Campaign:
             told += 1
         return Ending.PROPOSALS
 
-    def _propose(self, number: int) -> Proposal:
-        """The next proposal, recorded before anything is known of it."""
-        seed, references = self.spec.campaign.seed, self.spec.references
-        if number < len(references):
-            proposer, proposed = REFERENCE, Proposed(text=reference_text(references[number]), operator=references[number])
-        else:
-            parents = self.archive.ask(self.name, PARENTS, numpy_stream(seed, "ask", number))
-            context = Context(number=number, parents=tuple(parents))
-            proposer = self.crew.proposer.name
-            proposed = self.crew.proposer.propose(context, numpy_stream(seed, "propose", number))
-        text = proposed.text.encode("utf-8", "replace").decode()  # a model may write half a surrogate pair, which no file can hold
-        proposal = Proposal(campaign=self.name, number=number, proposer=proposer, **{**proposed.model_dump(), "text": text})
-        self.archive.propose(proposal)
-        return proposal
+    def _launch(self, pipeline: Pipeline, work: Order | Proposal) -> None:
+        """Has a proposal written, unless it is, and judges it, in a thread of its own."""
+        self._flights[work.number] = self._threads.submit(self._fly, pipeline, work)
 
-    def _launch(self, pipeline: Pipeline, proposal: Proposal) -> None:
-        """Judges a proposal in a thread of its own."""
-        ours = proposal.proposer == REFERENCE or (self.crew.proposer.trusted and proposal.proposer == self.crew.proposer.name)
-        self._flights[proposal.number] = self._threads.submit(pipeline.judge_proposal, proposal, trusted=ours)
+    def _fly(self, pipeline: Pipeline, work: Order | Proposal) -> Result | None:
+        try:
+            if self.crew.valve.is_shut:
+                raise Stopped
+            proposal = work if isinstance(work, Proposal) else self.desk.fill(work)
+        except BaseException:
+            pipeline.turnstile.give_up(work.number)
+            raise
+        return pipeline.judge_proposal(proposal, trusted=self.desk.trusts(proposal))
 
     def _pipeline(self) -> Pipeline:
         """What 0 and 1 mean is measured first: without it no score means anything."""

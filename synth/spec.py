@@ -33,6 +33,9 @@ class BudgetSection(Record):
     proposals: int | None = Field(None, ge=1)  # programs written, however they end; default 10 x evaluations
     wall_clock_minutes: float | None = Field(None, gt=0)
     device_seconds: float | None = Field(None, gt=0)
+    money: float | None = Field(None, gt=0)  # US dollars paid to models
+    tokens: int | None = Field(None, gt=0)  # of prompts and answers
+    calls: int | None = Field(None, gt=0)  # answers of models
 
 
 class ProposerSection(Record):

@@ -13,8 +13,8 @@ from sandbox.evaluate import Evaluator
 from sandbox.records import Limits
 from synth.campaign import Campaign, Crew
 from synth.pipeline import Runs
-from synth.proposers.base import Proposer
-from synth.spec import CampaignSpec, ProposerSection
+from synth.proposers.base import Author
+from synth.spec import CampaignSpec
 from synth.valve import Valve
 
 
@@ -27,9 +27,9 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
     settings = spec.sandbox
     memory = int(settings.memory_gb * 2**30)
     with ExitStack() as stack:
-        proposer = make_proposer(spec.proposer)
+        authors = make_authors(spec)
         isolation = None
-        if not proposer.trusted:
+        if not all(author.proposer.trusted for author in authors):
             isolation = open_isolation(settings.backend)
             stack.callback(isolation.close)
         valve = Valve(LocalExecutor(spec.campaign.workers), Runs(archive, spec.campaign.name).remember)
@@ -43,14 +43,14 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
         )
         stack.callback(judge.close)
         stack.callback(valve.close)
-        yield Campaign(spec, archive, Crew(judge, proposer, valve), interrupted)
+        yield Campaign(spec, archive, Crew(judge, authors, valve), interrupted)
 
 
-def make_proposer(section: ProposerSection) -> Proposer:
-    """The proposer that the spec asks for."""
+def make_authors(spec: CampaignSpec) -> tuple[Author, ...]:
+    """Everybody whom the spec lets write programs."""
     from synth.proposers.mutation import MutationProposer
 
-    return MutationProposer()
+    return (Author(MutationProposer()),)
 
 
 @contextmanager

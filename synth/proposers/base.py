@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from archive.records import Elite
+from archive.records import Elite, Prompt, Spent
 from sandbox.records import Record
 
 
 class Context(Record):
-    """What a proposer may know: parents from the archive as it stood `lag` results ago."""
+    """What a proposer may know. All of it is recorded before the proposer is asked, of `parents` only the ids: use nothing that changes.
+
+    `operator` and `prompts` are set for proposers that have a prompter.
+    """
 
     number: int
     parents: tuple[Elite, ...]
+    operator: str = ""
+    prompts: tuple[Prompt, ...] = ()
 
 
 class Proposed(Record):
@@ -29,7 +36,7 @@ class Proposed(Record):
 
 
 class Proposer(Protocol):
-    """A language model, the grammar-aware mutation, or a recording of either."""
+    """A language model, the grammar-aware mutation, or a recording of either. Called from several threads at once."""
 
     name: str
     trusted: bool  # True only where every text derives from our own references by our own edits
@@ -37,3 +44,24 @@ class Proposer(Protocol):
     def propose(self, context: Context, stream: np.random.Generator) -> Proposed:
         """Writes the next program. All randomness comes from `stream`."""
         ...
+
+
+class Prompter(Protocol):
+    """Writes the questions that a model is asked, and knows what answers can cost."""
+
+    def prompts(self, number: int, operator: str, parents: Sequence[Elite]) -> tuple[Prompt, ...]:
+        """The turns of proposal `number`, from the archive as it stands: the program first. For `repair`, the parent is the refused one."""
+        ...
+
+    def worst(self, prompts: Sequence[Prompt]) -> Spent:
+        """The most that the answers can cost."""
+        ...
+
+
+@dataclass(frozen=True)
+class Author:
+    """One entry of the spec's proposers, ready to work. Its operators are the arms among which work is divided."""
+
+    proposer: Proposer
+    operators: tuple[str, ...] = ("",)
+    prompter: Prompter | None = None

@@ -36,7 +36,7 @@ from sandbox.records import (
 )
 from synth.campaign import Campaign, Crew
 from synth.pipeline import Runs
-from synth.proposers.base import Context, Proposed
+from synth.proposers.base import Author, Context, Proposed
 from synth.spec import CampaignSpec
 from synth.valve import Valve
 
@@ -157,7 +157,7 @@ def campaign(
     valve = Valve(executor, Runs(archive, spec.campaign.name).remember)
     judge = ArithmeticGates(valve, None, spec.agent, seed=spec.campaign.seed)
     judge.jitter = jitter
-    return Campaign(spec, archive, Crew(judge, Scribbler(), valve), interrupted or threading.Event()), executor
+    return Campaign(spec, archive, Crew(judge, (Author(Scribbler()),), valve), interrupted or threading.Event()), executor
 
 
 def story(archive: Archive, name: str = "c") -> list[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from archive.records import Order
 from archive.store import open_archive
 from sandbox.errors import ArchiveError, BudgetExhausted, PrerequisiteMissing, UsageError, WorkerLost
 from sandbox.records import TrainJob
@@ -55,13 +56,13 @@ def test_proposal_k_is_made_exactly_after_result_k_minus_lag() -> None:
     archive = open_archive(None)
     run, _ = campaign(spec(lag=4), archive, jitter=0.01)
     seen: list[tuple[int, int]] = []
-    propose = archive.propose
+    place = archive.letters.place
 
-    def spy(proposal: object) -> None:
+    def spy(order: Order) -> None:
         seen.append(archive.progress("c"))
-        propose(proposal)  # type: ignore[arg-type]
+        place(order)
 
-    archive.propose = spy  # type: ignore[method-assign]
+    archive.letters.place = spy  # type: ignore[method-assign]
     run.run()
     assert seen == [(k, max(0, k - 3)) for k in range(len(seen))]
 

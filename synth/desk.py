@@ -1,0 +1,135 @@
+"""Decides who writes which proposal, from what, and has it written.
+
+`order` decides, from the archive alone, in the order of proposals, and records the decision; `fill` has the program written, in any
+thread and at any time. So model calls overlap without changing a decision, and a killed campaign asks again only what was never answered.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from archive.base import Archive
+from archive.records import Elite, Order, Prompt, Proposal, Spent
+from sandbox.randomness import numpy_stream
+from sandbox.rules.references import reference_text
+from synth.bandit import Arm, Tally, choose, tallies
+from synth.budget import Ending, short_of
+from synth.proposers.base import Author, Context, Proposed
+from synth.spec import CampaignSpec
+
+PARENTS = 2  # asked of the archive; crossing needs two
+REFERENCE = "reference"
+REPAIR = "repair"
+NEEDED = {"": (0, 2), "fresh": (0, 0), "refine": (1, 1), "crossover": (2, 2), "simplify": (1, 1), "challenge": (0, 1)}
+"""The least and the most parents an operator takes."""
+
+
+class Desk:
+    """One campaign's. `ending` names the budget that the last order would have broken."""
+
+    def __init__(self, spec: CampaignSpec, archive: Archive, authors: Sequence[Author]) -> None:
+        self.ending: Ending | None = None
+        self._spec = spec
+        self._archive = archive
+        self._authors = {author.proposer.name: author for author in authors}
+        self._name, self._seed = spec.campaign.name, spec.campaign.seed
+        self._writing = 0
+        self._quiet = threading.Condition()
+
+    def trusts(self, proposal: Proposal) -> bool:
+        """Whether the text derives from our own references by our own edits: then so does everything it could have come from."""
+        known = proposal.proposer in self._authors and all(author.proposer.trusted for author in self._authors.values())
+        return proposal.proposer == REFERENCE or known
+
+    def order(self, number: int, told: int) -> Order | None:
+        """The order of proposal `number` after `told` results: as recorded, or decided and recorded now.
+
+        None where the worst case of what is in flight leaves too little of the budget: more results may change that.
+        """
+        recorded = self._archive.letters.order(self._name, number)
+        if recorded is not None:
+            return recorded
+        order = self._decide(number)
+        self.ending = short_of(self._spec.budget, self._archive.letters.committed(self._name, told) + order.worst)
+        if order.worst.calls and self.ending is not None:
+            return None
+        self._archive.letters.place(order)
+        return order
+
+    def fill(self, order: Order) -> Proposal:
+        """Has the program written and records it. Raises faults of ours where the proposer cannot be reached."""
+        with self._counted():
+            proposed = self._proposed(order)
+        text = proposed.text.encode("utf-8", "replace").decode()  # a model may write half a surrogate pair, which no file can hold
+        fields = {**proposed.model_dump(), "text": text}
+        proposal = Proposal(campaign=self._name, number=order.number, proposer=order.proposer, **fields)
+        self._archive.propose(proposal)
+        return proposal
+
+    def wait(self) -> None:
+        """Returns when nothing is being written any more: what is paid for is recorded."""
+        with self._quiet:
+            self._quiet.wait_for(lambda: self._writing == 0)
+
+    def _proposed(self, order: Order) -> Proposed:
+        if order.proposer == REFERENCE:
+            return Proposed(text=reference_text(order.operator), operator=order.operator)
+        parents = tuple(self._archive.find(parent) for parent in order.parents)
+        context = Context(number=order.number, parents=parents, operator=order.operator, prompts=order.prompts)
+        stream = numpy_stream(self._seed, "propose", order.number)
+        return self._authors[order.proposer].proposer.propose(context, stream)
+
+    def _decide(self, number: int) -> Order:
+        references = self._spec.references
+        if number < len(references):
+            return Order(campaign=self._name, number=number, proposer=REFERENCE, operator=references[number])
+        return self._repair(number) or self._next(number)
+
+    def _repair(self, number: int) -> Order | None:
+        """A model's refused program goes back to whoever wrote it, once."""
+        broken = self._archive.letters.broken(self._name)
+        if broken is None or broken[1] not in self._authors:
+            return None
+        refused, proposer, program_id = broken
+        order = self._write(number, Arm(proposer, REPAIR), [self._archive.find(program_id)])
+        return order.model_copy(update={"repairs": refused})
+
+    def _next(self, number: int) -> Order:
+        parents = self._archive.ask(self._name, PARENTS, numpy_stream(self._seed, "ask", number))
+        arms = [arm for arm in self.arms() if NEEDED[arm.operator][0] <= len(parents)] or self.arms()
+        arm = arms[0] if len(arms) == 1 else choose(self.tallies(arms), numpy_stream(self._seed, "arm", number))
+        return self._write(number, arm, parents[: NEEDED[arm.operator][1]])
+
+    def _write(self, number: int, arm: Arm, parents: Sequence[Elite]) -> Order:
+        prompter = self._authors[arm.proposer].prompter
+        prompts: tuple[Prompt, ...] = ()
+        worst = Spent()
+        if prompter is not None:
+            prompts = prompter.prompts(number, arm.operator, parents)
+            worst = prompter.worst(prompts)
+        ids = tuple(parent.id for parent in parents)
+        return Order(
+            campaign=self._name, number=number, proposer=arm.proposer, operator=arm.operator, parents=ids, prompts=prompts, worst=worst
+        )
+
+    def arms(self) -> list[Arm]:
+        """Among which work is divided."""
+        return [Arm(name, operator) for name, author in self._authors.items() for operator in author.operators]
+
+    def tallies(self, arms: Sequence[Arm]) -> list[Tally]:
+        """What the arms brought so far."""
+        steps = [len(rung.tasks) * rung.seeds * rung.steps for rung in self._spec.rung]
+        return tallies(arms, self._archive.letters.outcomes(self._name), steps)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._quiet:
+            self._writing += 1
+        try:
+            yield
+        finally:
+            with self._quiet:
+                self._writing -= 1
+                self._quiet.notify_all()
