@@ -7,7 +7,7 @@ twice. Safe to call from several threads; a call blocks until its program is don
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias, cast
 
 from sandbox.check import GATE_LIMITS, TRACE_LIMITS, Checker
@@ -15,11 +15,13 @@ from sandbox.errors import ProgramFault, Refusal, UsageError, Verdict
 from sandbox.execution.base import Executor, JobResult
 from sandbox.execution.gather import gather
 from sandbox.isolation.base import Isolation
+from sandbox.racing import run_race
 from sandbox.randomness import derive, numpy_stream
 from sandbox.records import AgentSettings, Evaluation, Limits, Rung, RunResult, Traced, TrainJob
 from sandbox.score import Anchor, check_anchor, score
 
 RUN_LIMITS = Limits()
+NO_BARS: Mapping[str, float] = {}
 
 Rule: TypeAlias = Traced | Literal["random"]
 
@@ -78,15 +80,15 @@ class Evaluator(Checker):
         self._anchors: dict[str, dict[str, Anchor]] = {}
         self._anchoring = threading.Lock()
 
-    def seeds(self, rung: Rung, first: int = 0) -> tuple[int, ...]:
-        """`rung.seeds` training seeds, from index `first` on: the same for every program of a campaign (paired comparisons).
+    def seeds(self, rung: Rung, first: int = 0, count: int | None = None) -> tuple[int, ...]:
+        """`count` (default `rung.seeds`) seeds, from index `first` on: the same for every program of a campaign (paired comparisons).
 
-        Fresh seeds for re-evaluating an elite begin at `first = rung.seeds`, twice as far the next time, and so on.
+        Fresh seeds for re-evaluating an elite are those after the ones it has had.
         """
-        return tuple(derive(self.seed, "train", rung.name, index) for index in range(first, first + rung.seeds))
+        return tuple(derive(self.seed, "train", rung.name, index) for index in range(first, first + (count or rung.seeds)))
 
     def jobs(self, rule: Rule, rung: Rung, seeds: Sequence[int]) -> list[TrainJob]:
-        """Tasks × seeds, in that order."""
+        """Tasks × seeds, in that order. One seed gives every task a stream of its own, so that runs are independent given the program."""
         return [
             TrainJob(
                 rule=rule,
@@ -94,7 +96,7 @@ class Evaluator(Checker):
                 task_settings=rung.task_settings,
                 agent=self.agent,
                 steps=rung.steps,
-                seed=seed,
+                seed=derive(seed, "task", task),
                 evaluation_episodes=rung.evaluation_episodes,
             )
             for task in rung.tasks
@@ -151,18 +153,29 @@ class Evaluator(Checker):
         baseline: Traced,
         memory: Memory,
         *,
-        first_seed: int = 0,
+        count: int | None = None,
+        bar: float | None = None,
         priority: int = 0,
         on_run: OnRun | None = None,
     ) -> Evaluation:
-        """One program on one rung, scored against `baseline` where no run failed.
+        """One program on one rung, scored against `baseline` where no run failed, on the rung's first `count` seeds.
 
-        Raises UsageError where a task's baseline fails or is not clearly above random: before the program itself is trained.
+        Where the rung races and `count` is not given, the seeds end early once the program is clearly below the lower of `rung.promote`
+        and `bar`, the score at which the archive would keep it (None: it keeps any). Raises UsageError where a task's baseline fails or
+        is not clearly above random: before the program itself is trained.
         """
         anchors = self.anchors(rung, baseline, memory, priority=priority)
         for anchor in anchors.values():
             check_anchor(anchor)
-        evaluation = self.run_rung(rule, rung, self.seeds(rung, first_seed), memory, priority=priority, on_run=on_run)
+
+        def run(seeds: Sequence[int]) -> Evaluation:
+            return self.run_rung(rule, rung, seeds, memory, priority=priority, on_run=on_run)
+
+        bars = [each for each in (rung.promote, bar) if each is not None]
+        if rung.race and count is None and bars:
+            evaluation = run_race(rung, min(bars), self.seeds(rung), run, anchors)
+        else:
+            evaluation = run(self.seeds(rung, count=count))
         if evaluation.verdict != Verdict.OK:
             return evaluation
         return evaluation.model_copy(update={"score": score(returns_by_task(evaluation), anchors, numpy_stream(0, "score", rung.name))})
@@ -174,21 +187,30 @@ class Evaluator(Checker):
         baseline: Traced,
         memory: Memory,
         *,
+        bars: Mapping[str, float] = NO_BARS,
         priority: int = 0,
         on_run: OnRun | None = None,
     ) -> tuple[Evaluation, ...]:
-        """The ladder: the next rung while the upper end of the score's interval reaches `promote`. One evaluation a rung reached."""
+        """The ladder: the next rung while the upper end of the score's interval reaches `promote`. One evaluation a rung reached.
+
+        `bars` are the archive's, by rung, for races.
+        """
         reached: list[Evaluation] = []
         for rung in rungs:
-            reached.append(self.evaluate(rule, rung, baseline, memory, priority=priority, on_run=on_run))
+            reached.append(self.evaluate(rule, rung, baseline, memory, bar=bars.get(rung.name), priority=priority, on_run=on_run))
             if not promoted(reached[-1], rung):
                 break
         return tuple(reached)
 
 
 def promoted(evaluation: Evaluation, rung: Rung) -> bool:
-    """Whether a program may be good enough for the next rung: the optimistic end decides, since a rung's few seeds are noisy."""
-    return rung.promote is not None and evaluation.score is not None and evaluation.score.high >= rung.promote
+    """Whether a program may be good enough for the next rung: the optimistic end decides, since a rung's few seeds are noisy.
+
+    A lost race has decided it already, by a rule that holds whenever one stops; an interval of the few runs that were made would not.
+    """
+    if rung.promote is None or evaluation.score is None or evaluation.saved:
+        return False
+    return evaluation.score.high >= rung.promote
 
 
 def returns_by_task(evaluation: Evaluation) -> dict[str, list[float]]:

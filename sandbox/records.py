@@ -331,13 +331,19 @@ Job: TypeAlias = Annotated[TrainJob | GateJob | DescribeJob, Field(discriminator
 
 # ---------------------------------------------------------------------------------------------------- the ladder
 class Rung(Record):
-    """A set of tasks at one fidelity. A program climbs on when the upper end of its score's interval reaches `promote`."""
+    """A set of tasks at one fidelity. A program climbs on when the upper end of its score's interval reaches `promote`.
+
+    With `race`, `seeds` is the most: they are trained one after the other, each on all tasks, and no more once the program is clearly
+    below `promote` and what the archive holds (`sandbox.racing`), which happens to a program that is not in at most `alpha` of all cases.
+    """
 
     name: str
     tasks: tuple[str, ...] = Field(min_length=1)
     steps: int = Field(ge=1)
     seeds: int = Field(2, ge=1)
     promote: float | None = None
+    race: bool = False
+    alpha: float = Field(0.05, gt=0, le=0.5)
     evaluation_episodes: int = Field(16, ge=1)
     task_settings: TaskSettings = TaskSettings()
 
@@ -358,11 +364,16 @@ class Score(Record):
 
 
 class Evaluation(Record):
-    """One program on one rung: every run's numbers, and the score if no run failed. `fault` names the first failure."""
+    """One program on one rung: every run's numbers, and the score if no run failed. `fault` names the first failure.
+
+    `bar` is what a race compared with, and `saved` how many runs it made unnecessary; 0 where the program was not stopped.
+    """
 
     rung: str
     score: Score | None
     runs: tuple[RunResult, ...] = ()
+    bar: float | None = None
+    saved: int = 0
     verdict: str = "ok"
     fault: str = ""
     device_seconds: float = 0.0

@@ -65,6 +65,11 @@ def normalise(returns: Sequence[float], random: float, baseline: float) -> Array
     return (np.asarray(returns, dtype=np.float64) - random) / (baseline - random)
 
 
+def normalise_runs(returns: Sequence[float], anchor: Anchor) -> Array:
+    """The scores of runs on the anchor's task, `[runs]`; see `normalise`."""
+    return normalise(returns, float(np.mean(anchor.random)), float(np.mean(anchor.baseline)))
+
+
 def clearly_above(anchor: Anchor) -> bool:
     """Whether the baseline's agents play better than random, at 95 % one-sided by Welch's statistic over episodes.
 
@@ -98,7 +103,7 @@ def score(returns: Mapping[str, Sequence[float]], anchors: Mapping[str, Anchor],
     runs = []
     for task, values in returns.items():
         check_anchor(anchors[task])
-        runs.append(normalise(values, float(np.mean(anchors[task].random)), float(np.mean(anchors[task].baseline))))
+        runs.append(normalise_runs(values, anchors[task]))
     low, high = bootstrap_interval(runs, stream)
     together = np.concatenate(runs)
     return Score(mean=float(interquartile_mean(together)), low=low, high=high, n=together.size)

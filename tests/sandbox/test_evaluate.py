@@ -4,6 +4,7 @@ import pytest
 
 from sandbox.errors import RunFault, UsageError, Verdict, WorkerLost
 from sandbox.evaluate import Evaluator, ShortMemory, promoted
+from sandbox.randomness import derive
 from sandbox.records import Act, AgentSettings, Evaluation, Head, Program, Rung, RunResult, Score, Traced, TrainJob
 from tests.sandbox.doubles import InstantExecutor
 
@@ -38,7 +39,8 @@ def evaluator(train=play, seed: int = 0) -> tuple[Evaluator, InstantExecutor]:
 def test_runs_are_tasks_times_seeds_in_order() -> None:
     judge, executor = evaluator()
     evaluation = judge.run_rung(GOOD, RUNG, (7, 8), ShortMemory())
-    assert [(run.task, run.seed) for run in evaluation.runs] == [("probe:a", 7), ("probe:a", 8), ("probe:b", 7), ("probe:b", 8)]
+    pairs = [("probe:a", 7), ("probe:a", 8), ("probe:b", 7), ("probe:b", 8)]
+    assert [(run.task, run.seed) for run in evaluation.runs] == [(task, derive(seed, "task", task)) for task, seed in pairs]
     assert evaluation.device_seconds == 4.0
     assert {job.steps for job in executor.trained} == {100}
 
@@ -64,13 +66,13 @@ def test_what_is_remembered_is_not_trained_again() -> None:
 
 def test_the_first_failure_in_order_is_the_one_reported() -> None:
     def train(job: TrainJob) -> float:
-        if job.task == "probe:a" and job.seed == 7:
+        if job.task == "probe:a" and job.seed == derive(7, "task", "probe:a"):
             return 1.0
-        raise RunFault(Verdict.TIME_LIMIT, f"{job.task} {job.seed}")
+        raise RunFault(Verdict.TIME_LIMIT, f"{job.task} {job.seed == derive(8, 'task', 'probe:a')}")
 
     judge, _ = evaluator(train)
     evaluation = judge.run_rung(GOOD, RUNG, (7, 8), ShortMemory())
-    assert (evaluation.verdict, evaluation.fault, len(evaluation.runs)) == (Verdict.TIME_LIMIT, "probe:a 8", 1)
+    assert (evaluation.verdict, evaluation.fault, len(evaluation.runs)) == (Verdict.TIME_LIMIT, "probe:a True", 1)
 
 
 def test_faults_of_ours_propagate() -> None:
@@ -113,6 +115,70 @@ def test_a_task_that_cannot_normalise_is_refused_before_the_program_is_trained()
 def test_only_the_promising_climb(rule: Traced, rungs: list[str]) -> None:
     judge, _ = evaluator()
     assert [evaluation.rung for evaluation in judge.climb(rule, [RUNG, TOP], BASELINE, ShortMemory())] == rungs
+
+
+def test_a_task_has_a_stream_of_its_own_from_one_seed() -> None:
+    judge, executor = evaluator()
+    judge.run_rung(GOOD, RUNG, (7,), ShortMemory())
+    assert len({job.seed for job in executor.trained}) == 2
+
+
+RACE = Rung(name="race", tasks=("probe:a", "probe:b"), steps=100, seeds=6, promote=0.8, race=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "bar", "runs", "saved", "climbs"),
+    [
+        (GOOD, None, 12, 0, True),  # 0.9 is above 0.8
+        (POOR, None, 6, 6, False),  # 0.2: four runs multiply the capital by 20.9 if it were 0
+        (POOR, 0.1, 12, 0, False),  # the archive keeps it, so it trains in full, and does not climb
+        (POOR, 2.0, 6, 6, False),  # the lower bar counts
+    ],
+)
+def test_a_race_stops_what_is_clearly_below_both_bars(rule: Traced, bar: float | None, runs: int, saved: int, climbs: bool) -> None:
+    judge, _ = evaluator()
+    evaluation = judge.evaluate(rule, RACE, BASELINE, ShortMemory(), bar=bar)
+    assert (len(evaluation.runs), evaluation.saved, promoted(evaluation, RACE)) == (runs, saved, climbs)
+    assert evaluation.bar == (min(0.8, bar) if bar is not None else 0.8)
+    assert evaluation.score is not None
+    assert evaluation.score.n == runs
+    assert evaluation.device_seconds == runs
+
+
+def test_a_program_that_was_stopped_does_not_climb_whatever_its_interval_says() -> None:
+    evaluation = Evaluation(rung="race", score=Score(mean=0.1, low=-0.9, high=1.1, n=2), saved=10)
+    assert not promoted(evaluation, RACE)
+
+
+def test_a_race_that_nobody_loses_is_the_evaluation_without_one() -> None:
+    judge, executor = evaluator()
+    raced = judge.evaluate(GOOD, RACE, BASELINE, ShortMemory())
+    plain = judge.evaluate(GOOD, RACE.model_copy(update={"race": False}), BASELINE, ShortMemory())
+    assert raced.model_copy(update={"bar": None}) == plain
+    rounds = [job.seed for job in executor.trained if name_of(job) == "good"][:12]
+    assert rounds == [derive(seed, "task", task) for seed in judge.seeds(RACE) for task in RACE.tasks], (
+        "one seed on all tasks, then the next"
+    )
+
+
+def test_what_has_no_bar_does_not_race() -> None:
+    judge, _ = evaluator()
+    last = RACE.model_copy(update={"promote": None})
+    assert len(judge.evaluate(POOR, last, BASELINE, ShortMemory()).runs) == 12
+    assert judge.evaluate(POOR, last, BASELINE, ShortMemory(), bar=0.9).saved > 0
+    assert len(judge.evaluate(POOR, last, BASELINE, ShortMemory(), bar=0.9, count=7).runs) == 14, "re-evaluation is asked for by number"
+
+
+def test_a_fault_in_a_later_round_ends_a_race() -> None:
+    def train(job: TrainJob) -> float:
+        if name_of(job) == "good" and job.seed == derive(judge.seeds(RACE)[2], "task", "probe:b"):
+            raise RunFault(Verdict.NOT_FINITE, "not finite")
+        return play(job)
+
+    judge, _ = evaluator(train)
+    evaluation = judge.evaluate(GOOD, RACE, BASELINE, ShortMemory())
+    assert (evaluation.verdict, evaluation.score, len(evaluation.runs)) == (Verdict.NOT_FINITE, None, 5)
+    assert [run.task for run in evaluation.runs] == ["probe:a"] * 3 + ["probe:b"] * 2
 
 
 @pytest.mark.parametrize(("high", "climbs"), [(0.8, True), (0.79, False)])

@@ -144,7 +144,7 @@ class Scribbler:
 
     def propose(self, context: Context, stream: np.random.Generator) -> Proposed:
         ids = tuple(parent.id for parent in context.parents)
-        content = f"{'+'.join(ids)}:{stream.integers(3)}" if ids else f"{stream.integers(6)}"
+        content = f"{'+'.join(ids)}:{stream.integers(8)}" if ids else f"{stream.integers(6)}"
         return Proposed(text=f"{content}#{context.number}", operator="scribble", parents=ids)
 
 
