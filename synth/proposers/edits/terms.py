@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from synth.proposers.edits.numbers import Mates
 from synth.proposers.edits.sketch import discounts, sketch
 from synth.proposers.edits.term_table import FACTORS, TERMS
 from synth.proposers.edits.tidy import tidy
+
+_LONG_FACTOR: Final = 60  # characters; a longer one gets a name and a line of its own
 
 
 def add_term(draft: Draft, stream: np.random.Generator, mates: Mates) -> str | None:
@@ -90,9 +93,14 @@ def scale_term(draft: Draft, stream: np.random.Generator, mates: Mates) -> str |
     sign, term = terms[index]
     if code in ast.unparse(term) or not _keeps_learning(terms, code):
         return None
+    label = f"the {name_of(draft, term)}"
+    if len(code) > _LONG_FACTOR:
+        name = draft.fresh("trust")
+        draft.insert(f"{name} = {code}")
+        code = name
     terms[index] = (sign, ast.BinOp(expression(code), ast.Mult(), term))
     draft.set_terms(terms)
-    return phrase.format(term=f"the {name_of(draft, term)}")
+    return phrase.format(term=label)
 
 
 def _keeps_learning(terms: list[tuple[int, ast.expr]], factor: str) -> bool:
