@@ -13,6 +13,7 @@ from synth.holdout import read_holdout
 from synth.spec import CampaignSpec
 
 LEADERS = 10
+MOST_OPERATORS = 12
 
 
 def runs(rung: Rung) -> int:
@@ -97,10 +98,10 @@ def show_state(archive: Archive, spec: CampaignSpec) -> None:
     cells = plain_table("cell (kind / nodes / free predictions / carried state)", "held by")
     for cell, program_id in state["occupancy"].items():
         cells.add_row(cell, program_id)
-    operators = plain_table("proposer", "operator", "proposed", "scored", "kept", "cost", "tokens")
-    for row in state["operators"]:
+    operators = plain_table("proposer", "proposed", "scored", "kept", "cost", "tokens", "operator")
+    for row in sorted(state["operators"], key=lambda row: -row.proposed)[:MOST_OPERATORS]:
         counts = (row.proposed, row.scored, row.kept, f"{row.cost:g}", row.tokens)
-        operators.add_row(shown(row.proposer), shown(row.operator), *map(str, counts))
+        operators.add_row(shown(row.proposer), *map(str, counts), shown(row.operator))
     events = plain_table("event", "")
     for event in state["events"]:
         events.add_row(event.kind, shown(event.text, most=120))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,8 +127,10 @@ def _refusal(refusal: RefusalRecord) -> Text:
 def _evaluation(evaluation: Evaluation) -> Group:
     heading = f"rung {evaluation.rung}: {interval(evaluation.score)}, {evaluation.device_seconds:.0f} device-seconds"
     table = plain_table("task", "seed", "return", "curve", "loss", "entropy", "value error", "dead heads")
-    for number, run in enumerate(evaluation.runs):
-        table.add_row(*_run(run, number))
+    seeds: Counter[str] = Counter()
+    for run in evaluation.runs:
+        table.add_row(*_run(run, seeds[run.task]))
+        seeds[run.task] += 1
     fault = [Text(inert(f"{evaluation.verdict}: {evaluation.fault}"), style="red")] if evaluation.fault else []
     return Group(Text(heading, style="bold"), *fault, table)
 

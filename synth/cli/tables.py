@@ -22,10 +22,10 @@ def interval(score: Score | None) -> str:
 
 def leaderboard(elites: Sequence[Elite], rungs: Sequence[str]) -> Table:
     """Programs best first, with the rung that the score is of."""
-    table = plain_table("", "id", "rung", "score [95 %]", "title", "from", title="Leaderboard (1 = the baseline, 0 = random play)")
+    table = plain_table("", "id", "rung", "score [95 %]", "title", title="Leaderboard (1 = the baseline, 0 = random play)")
     for place, elite in enumerate(elites, start=1):
         rung = rungs[elite.rung] if elite.rung < len(rungs) else str(elite.rung)
-        table.add_row(str(place), elite.id, rung, interval(elite.score), shown(elite.title), shown(f"{elite.proposer}: {elite.operator}"))
+        table.add_row(str(place), elite.id, rung, interval(elite.score), shown(elite.title))
     return table
 
 
@@ -61,7 +61,7 @@ def shown(text: str, most: int = 60) -> Text:
 
 
 def plain_table(*columns: str, title: str | None = None) -> Table:
-    """House style: no frame, headings dim."""
+    """House style: no frame, headings dim; only the last column may wrap, so that ids can be copied from a narrow screen."""
     table = Table(*columns, title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
     for column in table.columns[:-1]:
         column.no_wrap = True
