@@ -1,0 +1,1 @@
+"""A program as one file of plain PyTorch and Gymnasium that trains by itself and imports nothing of ours."""
