@@ -18,7 +18,8 @@ import sys
 from pathlib import Path
 from archive.store import open_archive
 from tests.synth.doubles import campaign, spec
-campaign(spec(evaluations=25), open_archive(Path(sys.argv[1])), jitter=0.03)[0].run()
+print("up", flush=True)
+campaign(spec(evaluations=25), open_archive(Path(sys.argv[1])), jitter=0.1)[0].run()
 """
 
 
@@ -28,13 +29,13 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     campaign(spec(evaluations=25), whole)[0].run()
     deaths = 0
     for _ in range(40):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stderr=subprocess.DEVNULL)
-        seen = path.stat().st_size if path.exists() else -1
-        while child.poll() is None and (not path.exists() or path.stat().st_size == seen):
-            time.sleep(0.01)
-        time.sleep(0.1 + random.random() * 0.4)
-        child.send_signal(signal.SIGKILL)
-        if child.wait() != -signal.SIGKILL:
+        command = [sys.executable, "-c", CHILD, str(path)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(random.random() * 0.8)
+            child.send_signal(signal.SIGKILL)
+        if child.returncode != -signal.SIGKILL:
             break
         deaths += 1
     assert deaths >= 2
