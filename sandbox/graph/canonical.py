@@ -17,7 +17,7 @@ from sandbox.graph.graph import Argument, Graph, Node, Ref
 from sandbox.graph.simplify import simplify
 from sandbox.graph.terms import Term, terms, without_term
 
-__all__ = ["Term", "node_count", "structure_hash", "terms", "without_term"]
+__all__ = ["Term", "node_count", "operations", "structure_hash", "terms", "without_term"]
 
 _ALIASES = {
     "clip": "clamp",
@@ -60,9 +60,14 @@ def structure_hash(graph: Graph) -> str:
     return _outputs(graph, _colours(graph))
 
 
+def operations(graph: Graph) -> Counter[str]:
+    """How often each operation remains, by its plain name, when nothing is dead and nothing is computed twice; inputs and literals not."""
+    return Counter(_name(node) for node in simplify(graph).nodes if node.op not in ("input", "const"))
+
+
 def node_count(graph: Graph) -> int:
     """Operations that remain when nothing is dead and nothing is computed twice; inputs and literals not counted."""
-    return sum(node.op not in ("input", "const") for node in simplify(graph).nodes)
+    return operations(graph).total()
 
 
 def _outputs(graph: Graph, colours: Mapping[str, str]) -> str:
