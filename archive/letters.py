@@ -10,10 +10,10 @@ import json
 
 from pydantic import TypeAdapter
 
-from archive.database import Database
+from archive.database import Database, Row
 from archive.queries import pack, unpack
 from archive.recording import count_children
-from archive.records import AddStatus, Attempt, Order, Outcome, Prompt, Reply, Spent, Stage
+from archive.records import AddStatus, Attempt, Order, Outcome, Prompt, Remark, Reply, Spent, Stage
 from sandbox.errors import ArchiveError
 from sandbox.records import RefusalRecord, Score
 
@@ -48,16 +48,17 @@ WHERE r.campaign = ?1 AND r.gate IN ('parse', 'trace', 'sense') AND r.code != 'n
 AND NOT EXISTS (SELECT 1 FROM orders x WHERE x.campaign = ?1 AND x.repairs = r.number) ORDER BY r.number LIMIT 1
 """
 
-NEARBY = """
+ATTEMPT = """
 SELECT r.program_id, r.title, p.operator, r.refusal, r.duplicate_of, r.rung, r.mean, r.low, r.high, r.n
-FROM parentage a JOIN results r ON r.campaign = a.campaign AND r.number = a.number
-JOIN proposals p ON p.campaign = a.campaign AND p.number = a.number
-WHERE a.campaign = ? AND a.parent = ? ORDER BY a.number DESC LIMIT ?
+FROM results r JOIN proposals p ON p.campaign = r.campaign AND p.number = r.number
 """
+NEARBY = f"""{ATTEMPT} JOIN parentage a ON a.campaign = r.campaign AND a.number = r.number
+WHERE a.campaign = ? AND a.parent = ? ORDER BY a.number DESC LIMIT ?"""
+NEWEST = f"{ATTEMPT} WHERE r.campaign = ? AND r.number < ? ORDER BY r.number DESC LIMIT ?"
 
 
 class Letters:
-    """The tables `orders` and `replies` of one archive. Every method commits before it returns."""
+    """The tables `orders`, `replies` and `remarks` of one archive. Every method commits before it returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -138,6 +139,23 @@ class Letters:
             for proposer, operator, program_id, parents, cost, status, stage, rung, low in self._database.all(OUTCOMES, (campaign,))
         ]
 
+    def last_long_order(self, campaign: str) -> int | None:
+        """The newest order of more than one turn."""
+        row = self._database.one("SELECT MAX(number) FROM orders WHERE campaign = ? AND calls > 1", (campaign,))
+        return None if row is None else row[0]
+
+    def remark(self, remark: Remark) -> None:
+        """Keeps what a person says."""
+        row = (remark.time, remark.campaign, remark.program_id, remark.text)
+        with self._database.transaction() as connection:
+            connection.execute("INSERT INTO remarks (time, campaign, program_id, text) VALUES (?, ?, ?, ?)", row)
+
+    def remarks(self, campaign: str, program_id: str | None = None) -> list[Remark]:
+        """What was said of a program, or of the campaign as a whole, oldest first."""
+        query = "SELECT time, text FROM remarks WHERE campaign = ? AND program_id IS ? ORDER BY id"
+        rows = self._database.all(query, (campaign, program_id))
+        return [Remark(time=time, campaign=campaign, program_id=program_id, text=text) for time, text in rows]
+
     def broken(self, campaign: str) -> tuple[int, str, str] | None:
         """(number, proposer, program id) of a model's earliest told proposal that parse, trace or sense refused and nobody repairs."""
         row = self._database.one(BROKEN, (campaign,))
@@ -145,24 +163,26 @@ class Letters:
 
     def nearby(self, campaign: str, parent: str, count: int) -> list[Attempt]:
         """The newest told children of a program, newest first."""
-        return [
-            Attempt(
-                id=program_id,
-                title=title,
-                operator=operator,
-                refusal=RefusalRecord.model_validate_json(refusal) if refusal else None,
-                duplicate_of=duplicate_of,
-                rung=rung,
-                score=None if low is None else Score(mean=mean, low=low, high=high, n=n),
-            )
-            for program_id, title, operator, refusal, duplicate_of, rung, mean, low, high, n in self._database.all(
-                NEARBY, (campaign, parent, count)
-            )
-        ]
+        return [_attempt(row) for row in self._database.all(NEARBY, (campaign, parent, count))]
+
+    def newest(self, campaign: str, told: int, count: int) -> list[Attempt]:
+        """The newest of the `told` first proposals, newest first."""
+        return [_attempt(row) for row in self._database.all(NEWEST, (campaign, told, count))]
 
 
-def _reply(row: tuple[object, ...]) -> Reply:
+def _attempt(row: Row) -> Attempt:
+    program_id, title, operator, refusal, duplicate_of, rung, mean, low, high, n = row
+    return Attempt(
+        id=program_id,
+        title=title,
+        operator=operator,
+        refusal=RefusalRecord.model_validate_json(refusal) if refusal else None,
+        duplicate_of=duplicate_of,
+        rung=rung,
+        score=None if low is None else Score(mean=mean, low=low, high=high, n=n),
+    )
+
+
+def _reply(row: Row) -> Reply:
     fields = dict(zip(REPLY.split("FROM")[0].replace("SELECT", "").replace(",", " ").split(), row, strict=True))
-    packed = fields["text"]
-    assert isinstance(packed, bytes)  # the schema is strict
-    return Reply.model_validate({**fields, "text": unpack(packed), "cut": bool(fields["cut"])})
+    return Reply.model_validate({**fields, "text": unpack(fields["text"]), "cut": bool(fields["cut"])})

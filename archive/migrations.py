@@ -5,6 +5,7 @@ campaigns ─┬─ proposals ─── results ─── evaluations        one
            ├─ children                                     how often a program was given as a parent
            ├─ parentage                                    which proposals were made from a program
            ├─ cells                                        the grid: who holds a cell, how many sound programs fell into it
+           ├─ remarks                                      what people have to say to the next prompts
            ├─ notes                                        small pieces of a campaign's state
            └─ events                                       what happened, for people
 programs                                                   text by id, shared by all campaigns
@@ -184,7 +185,18 @@ CREATE TABLE parentage (
 INSERT OR IGNORE INTO parentage SELECT p.campaign, j.value, p.number FROM proposals p, json_each(p.parents) j;
 """
 
-STEPS: tuple[str, ...] = (FIRST, ORDERS)
+REMARKS = """
+CREATE TABLE remarks (
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    program_id TEXT,                             -- NULL: about the whole campaign
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX remarks_by_campaign ON remarks (campaign, program_id, id);
+"""
+
+STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[str] = STEPS) -> None:

@@ -6,6 +6,8 @@ import hashlib
 from enum import IntEnum
 from typing import Literal
 
+from pydantic import Field
+
 from sandbox.records import Descriptor, Evaluation, Identity, Record, RefusalRecord, Score
 
 
@@ -169,6 +171,15 @@ class Outcome(Record):
     rungs: int  # on which it was trained
     rung: int | None
     low: float | None
+
+
+class Remark(Record):
+    """What a person says of a program, or of a whole campaign where `program_id` is None; the next prompts show it."""
+
+    time: float  # seconds since the epoch
+    campaign: str
+    program_id: str | None = None
+    text: str = Field(min_length=1, max_length=4000)
 
 
 class Attempt(Record):

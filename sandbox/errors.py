@@ -9,7 +9,8 @@
         ├── PrerequisiteMissing      exit 3   no sandbox, no file, no library
         ├── BudgetExhausted          exit 4   a limit of the campaign was reached
         ├── ArchiveError             exit 5   the archive is locked, damaged, or of another version
-        └── WorkerLost               exit 1   a worker process vanished for a reason that is not the program's
+        ├── WorkerLost               exit 1   a worker process vanished for a reason that is not the program's
+        └── ModelUnavailable         exit 1   a language model gave no answer, however often it was asked
 
 Every error is one sentence that says what was wrong and where, and a remedy that says what to do.
 """
@@ -117,3 +118,7 @@ class ArchiveError(OurFault):
 
 class WorkerLost(OurFault):
     """A worker process vanished without a result and without having broken a limit."""
+
+
+class ModelUnavailable(OurFault):
+    """A language model's endpoint was down, or the model ran out of memory."""

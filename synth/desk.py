@@ -93,7 +93,8 @@ class Desk:
         if broken is None or broken[1] not in self._authors:
             return None
         refused, proposer, program_id = broken
-        order = self._write(number, Arm(proposer, REPAIR), [self._archive.find(program_id)])
+        elite = self._archive.find(program_id).model_copy(update={"campaign": self._name, "number": refused})
+        order = self._write(number, Arm(proposer, REPAIR), [elite])
         return order.model_copy(update={"repairs": refused})
 
     def _next(self, number: int) -> Order:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sandbox.errors import UsageError
 from sandbox.records import AgentSettings, Record, Rung
 from sandbox.rules.references import reference_names, reference_text
+from synth.proposers.section import PRICES, ProposerSection
 
 
 class CampaignSection(Record):
@@ -38,12 +40,6 @@ class BudgetSection(Record):
     calls: int | None = Field(None, gt=0)  # answers of models
 
 
-class ProposerSection(Record):
-    """Who writes the programs."""
-
-    kind: Literal["mutation"] = "mutation"
-
-
 class SandboxSection(Record):
     """Where untrusted text is traced."""
 
@@ -58,12 +54,27 @@ class CampaignSpec(Record):
 
     campaign: CampaignSection
     budget: BudgetSection
-    proposer: ProposerSection = ProposerSection()
+    proposer: tuple[ProposerSection, ...] = Field((ProposerSection(),), min_length=1)
     rung: tuple[Rung, ...] = Field(min_length=1)
     holdout: Rung | None = None  # tasks the search never sees; its seeds are its own
     agent: AgentSettings = AgentSettings()
     sandbox: SandboxSection = SandboxSection()
     baseline: str = "ppo"
+
+    @field_validator("proposer", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _proposers(self) -> CampaignSpec:
+        labels = [section.label for section in self.proposer]
+        if len(set(labels)) != len(labels):
+            raise ValueError("two proposers share a name: give each [[proposer]] a `name` of its own")
+        asks = any(section.asks_a_model for section in self.proposer)
+        if not asks and (self.budget.money or self.budget.tokens or self.budget.calls):
+            raise ValueError("a budget of money, tokens or calls is for models, and no proposer asks one: remove it")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> CampaignSpec:
@@ -110,7 +121,15 @@ class CampaignSpec(Record):
     def resolved(self) -> CampaignSpec:
         """The same with every default of this machine and this version written out, so that a campaign means the same elsewhere."""
         campaign = self.campaign.model_copy(update={"lag": self.lag, "references": self.references})
-        return self.model_copy(update={"campaign": campaign})
+        proposers = tuple(section.priced() for section in self.proposer)
+        for section in proposers:
+            if self.budget.money is not None and section.asks_a_model and section.price is None:
+                raise UsageError(
+                    f"The price of the model {section.model!r} is not known, so budget.money cannot be kept.",
+                    f"State proposer.price = {{input = …, cached = …, output = …}} per million tokens, or a file like {PRICES.name} in "
+                    "proposer.prices; or limit budget.tokens instead.",
+                )
+        return self.model_copy(update={"campaign": campaign, "proposer": proposers})
 
     def check_names(self) -> None:
         """UsageError for a task, reference or baseline that does not exist. Imports the task registry, which loads no torch."""
@@ -134,16 +153,18 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> CampaignSpec:
     return _validated(data, overrides, str(path))
 
 
-AMENDABLE = ("budget.", "campaign.workers", "campaign.finalists")
+AMENDABLE = re.compile(
+    r"(budget\.\w+|campaign\.(workers|finalists)|proposer\.(\d+\.)?(base_url|timeout_seconds|retries|retry_seconds|concurrent))\s*="
+)
 
 
 def amended_spec(spec: str, overrides: Sequence[str]) -> CampaignSpec:
     """A running campaign's spec (JSON) with overrides of what may change without changing what was already found: budgets and workers."""
     for override in overrides:
-        if not override.strip().startswith(AMENDABLE):
+        if not AMENDABLE.match(override.strip()):
             raise UsageError(
                 f"--set {override!r} would make it another campaign.",
-                "Only budget.*, campaign.workers and campaign.finalists may change; start a new campaign for the rest.",
+                "Only budget.*, campaign.workers, campaign.finalists and where and how an endpoint is reached may change.",
             )
     return _validated(json.loads(spec), overrides, "the campaign's spec")
 
@@ -167,6 +188,9 @@ def _override(data: dict[str, Any], text: str) -> None:
         parsed = value  # a bare word is a string
     node: Any = data
     *path, last = key.strip().split(".")
+    proposers = data.get("proposer")
+    if path[:1] == ["proposer"] and len(path) == 1 and isinstance(proposers, list) and len(proposers) == 1:
+        path.append("0")  # `proposer.model` where there is one
     try:
         for part in path:
             node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})

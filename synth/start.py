@@ -6,16 +6,23 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from archive.base import Archive
+from archive.store import open_archive
 from sandbox.evaluate import Evaluator
 from sandbox.records import Limits
 from synth.campaign import Campaign, Crew
 from synth.pipeline import Runs
 from synth.proposers.base import Author
+from synth.proposers.section import ProposerSection
 from synth.spec import CampaignSpec
 from synth.valve import Valve
+
+if TYPE_CHECKING:
+    from synth.proposers.model import Ask
 
 
 @contextmanager
@@ -27,7 +34,7 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
     settings = spec.sandbox
     memory = int(settings.memory_gb * 2**30)
     with ExitStack() as stack:
-        authors = make_authors(spec)
+        authors = make_authors(spec, archive, stack)
         isolation = None
         if not all(author.proposer.trusted for author in authors):
             isolation = open_isolation(settings.backend)
@@ -46,11 +53,39 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
         yield Campaign(spec, archive, Crew(judge, authors, valve), interrupted)
 
 
-def make_authors(spec: CampaignSpec) -> tuple[Author, ...]:
-    """Everybody whom the spec lets write programs."""
-    from synth.proposers.mutation import MutationProposer
+def make_authors(spec: CampaignSpec, archive: Archive, stack: ExitStack) -> tuple[Author, ...]:
+    """Everybody whom the spec lets write programs. What they open is closed by `stack`."""
+    return tuple(_make_author(spec, section, archive, stack) for section in spec.proposer)
 
-    return (Author(MutationProposer()),)
+
+def _make_author(spec: CampaignSpec, section: ProposerSection, archive: Archive, stack: ExitStack) -> Author:
+    if section.kind == "mutation":
+        from synth.proposers.mutation import MutationProposer
+
+        return Author(MutationProposer(section.label))
+    from synth.prompting.prompter import ModelPrompter
+    from synth.proposers.model import ModelProposer
+
+    proposer = ModelProposer(section, spec.campaign.name, archive.letters, _make_model(section, stack))
+    return Author(proposer, section.operators, ModelPrompter(spec, section, archive))
+
+
+def _make_model(section: ProposerSection, stack: ExitStack) -> Ask:
+    if section.kind == "replay":
+        from synth.proposers.model import replay
+
+        recording = open_archive(Path(section.archive), create=False)
+        stack.callback(recording.close)
+        campaign = section.campaign or recording.campaigns()[-1]
+        recording.campaign_spec(campaign)  # raises for one that is not there
+        return replay(recording.letters, campaign)
+    if section.kind == "openai":
+        from synth.proposers.openai_endpoint import Endpoint
+
+        return Endpoint(section)
+    from synth.proposers.transformers_local import LocalModel
+
+    return LocalModel(section)
 
 
 @contextmanager

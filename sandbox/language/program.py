@@ -40,6 +40,8 @@ class _Parts:
 def parse(text: str) -> Program:
     """Reads a program and checks it against the contract. Raises Refusal of the parse gate with line, column and remedy."""
     source = read_source(text)
+    if not source.tree.body:
+        raise refuse("no-program", "There is no program.", "Write one complete program; a model's goes into a fence.")
     check_syntax(source)
     title, description = _docstring(source)
     parts = _sort_parts(source)

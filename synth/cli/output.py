@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import unicodedata
 from typing import Any
 
 import typer
@@ -13,6 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from sandbox.errors import LossmithError
+from synth.quoting import inert
+
+__all__ = ["console", "emit_json", "inert", "narrate", "narrate_error", "narration"]
 
 console = Console()
 narration = Console(stderr=True)
@@ -41,10 +43,3 @@ def narrate(text: str) -> None:
 def narrate_error(error: LossmithError) -> None:
     """One sentence of what was wrong, one of what to do."""
     narration.print(Text(inert(f"lossmith: {error.message}"), style="red"), Text(inert(error.remedy)))
-
-
-def inert(text: str) -> str:
-    """The text with control and direction-changing characters replaced, so that a terminal only shows it."""
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"} else "\N{REPLACEMENT CHARACTER}" for c in text
-    )

@@ -32,8 +32,10 @@ _SHRINKING: Final = frozenset({"perturb-constant", "change-training", "change-ex
 class MutationProposer:
     """Writes the next program by one to three edits of a parent, or of a reference where there is none."""
 
-    name = "mutation"
     trusted = True
+
+    def __init__(self, name: str = "mutation") -> None:
+        self.name = name
 
     def propose(self, context: Context, stream: np.random.Generator) -> Proposed:
         """A text that satisfies the parse gate and differs from its parents. All randomness comes from `stream`."""

@@ -79,16 +79,16 @@ def test_a_campaign_killed_between_any_two_writes_goes_on_as_if_it_never_had_bee
     archive = open_archive(tmp_path / "a.sqlite")
     run, _ = campaign(spec(evaluations=12), archive, jitter=0.005)
     writes = 0
-    for name in ("propose", "tell"):
+    for owner, name in ((archive.letters, "place"), (archive, "tell")):
 
-        def dying(record: object, write: object = getattr(archive, name)) -> object:
+        def dying(record: object, write: object = getattr(owner, name)) -> object:
             nonlocal writes
             writes += 1
             if writes == fatal:
                 raise Killed
             return write(record)  # type: ignore[operator]
 
-        setattr(archive, name, dying)
+        setattr(owner, name, dying)
     try:
         run.run()
     except Killed:

@@ -1,0 +1,247 @@
+"""What a prompt tells of the search, built from the archive as it stands: programs with their results, attempts nearby, lessons, remarks.
+
+Only told results are read, and nothing that depends on time or place, so that the same archive gives the same prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from archive.base import Archive
+from archive.grid import cell
+from archive.records import Attempt, Elite
+from sandbox.records import Descriptor, Evaluation, Record, RefusalRecord, Rung, RunResult, Score, program_id
+from sandbox.rules.references import reference_text
+from synth.spec import CampaignSpec
+
+ATTEMPTS = 8  # of a parent's children
+LEADERS = 12  # programs that the insights are drawn from, and as many failures
+POOL = 50  # elites among which the most different is looked for
+REMARKS = 12  # the newest of each kind
+
+
+class TaskView(Record):
+    """One program on one task: a return a seed, the mean curve of ten points, diagnostics; the same returns of the baseline if known."""
+
+    task: str
+    returns: tuple[float, ...]
+    baseline: tuple[float, ...] = ()
+    curve: tuple[float | None, ...] = ()
+    loss: tuple[float, ...] = ()
+    entropy: float | None = None
+    value_error: float | None = None
+    gradient_norm: dict[str, float] = Field(default_factory=dict)
+    dead_heads: tuple[str, ...] = ()
+
+
+class RungView(Record):
+    """One program on one rung."""
+
+    rung: str
+    score: Score | None
+    verdict: str
+    fault: str
+    tasks: tuple[TaskView, ...]
+
+
+class ProgramView(Record):
+    """A program as a prompt shows it."""
+
+    id: str
+    title: str
+    code: str
+    operator: str
+    rungs: tuple[RungView, ...] = ()
+    refusal: RefusalRecord | None = None
+    refused_line: str = ""
+    duplicate_of: str | None = None
+    remarks: tuple[str, ...] = ()
+
+
+class Story(Record):
+    """One line about a program: how it ended."""
+
+    id: str
+    title: str
+    operator: str
+    ending: str
+
+
+class Briefing(Record):
+    """Everything a template may show. What is optional may be left out to keep within the budget of tokens."""
+
+    campaign: str
+    rungs: tuple[Rung, ...]
+    baseline: ProgramView
+    example: str = ""
+    parents: tuple[ProgramView, ...] = ()
+    attempts: tuple[Story, ...] = ()
+    best: ProgramView | None = None
+    different: ProgramView | None = None
+    insights: str = ""
+    remarks: tuple[str, ...] = ()
+    leaders: tuple[Story, ...] = ()
+    failures: tuple[Story, ...] = ()
+
+
+class Briefer:
+    """Builds briefings for one campaign."""
+
+    def __init__(self, spec: CampaignSpec, archive: Archive) -> None:
+        self._spec = spec
+        self._archive = archive
+        self._name = spec.campaign.name
+
+    def brief(self, parents: Sequence[Elite]) -> Briefing:
+        """The briefing for a program that is to be made from these."""
+        told = self._archive.progress(self._name)[1]
+        pool = self._archive.top(self._name, POOL)
+        shown = {parent.id for parent in parents}
+        others = [elite for elite in pool if elite.id not in shown]
+        different = _most_different(parents[0], others[1:]) if parents else None
+        insights = self._archive.letters.last_reply(self._name, "insights", told)
+        return Briefing(
+            campaign=self._name,
+            rungs=self._spec.rung,
+            baseline=self.baseline(),
+            example=reference_text("ppo"),
+            parents=tuple(self.view(parent) for parent in parents),
+            attempts=self._attempts(parents),
+            best=self.view(others[0]) if others else None,
+            different=self.view(different) if different else None,
+            insights=insights.text if insights else "",
+            remarks=self._remarks(None),
+            leaders=tuple(_story_of(elite, self._spec.rung) for elite in pool[:LEADERS]),
+            failures=self._failures(told),
+        )
+
+    def view(self, elite: Elite) -> ProgramView:
+        """A program with all that was found out about it."""
+        result = self._archive.result(elite)
+        refusal = result.refusal if result else None
+        return ProgramView(
+            id=elite.id,
+            title=elite.title,
+            code=elite.text,
+            operator=elite.operator,
+            rungs=tuple(self._rung(evaluation) for evaluation in result.evaluations) if result else (),
+            refusal=refusal,
+            refused_line=_line(elite.text, refusal.line) if refusal else "",
+            duplicate_of=result.duplicate_of if result else None,
+            remarks=self._remarks(elite.id),
+        )
+
+    def baseline(self) -> ProgramView:
+        """The baseline; with its results where the campaign has proposed it too."""
+        text = reference_text(self._spec.baseline)
+        evaluations = self._baseline_evaluations()
+        return ProgramView(
+            id=program_id(text),
+            title=self._spec.baseline,
+            code=text,
+            operator="reference",
+            rungs=tuple(_rung(evaluation, {}) for evaluation in evaluations.values()),
+        )
+
+    def _baseline_evaluations(self) -> dict[str, Evaluation]:
+        if self._spec.baseline not in self._spec.references:
+            return {}
+        number = self._spec.references.index(self._spec.baseline)
+        if self._archive.progress(self._name)[1] <= number:
+            return {}
+        elite = self._archive.find(program_id(reference_text(self._spec.baseline)))  # perhaps another campaign's: the same text
+        result = self._archive.result(elite.model_copy(update={"campaign": self._name, "number": number}))
+        return {evaluation.rung: evaluation for evaluation in result.evaluations} if result else {}
+
+    def _rung(self, evaluation: Evaluation) -> RungView:
+        baseline = self._baseline_evaluations().get(evaluation.rung)
+        return _rung(evaluation, _by_task(baseline.runs) if baseline else {})
+
+    def _attempts(self, parents: Sequence[Elite]) -> tuple[Story, ...]:
+        found = [attempt for parent in parents for attempt in self._archive.letters.nearby(self._name, parent.id, ATTEMPTS)]
+        once = {attempt.id: attempt for attempt in found}.values()
+        return tuple(_story(attempt, self._spec.rung) for attempt in list(once)[:ATTEMPTS])
+
+    def _failures(self, told: int) -> tuple[Story, ...]:
+        """The newest told proposals that got no score."""
+        found = self._archive.letters.newest(self._name, told, 2 * LEADERS)
+        return tuple(_story(attempt, self._spec.rung) for attempt in found if attempt.score is None)[:LEADERS]
+
+    def _remarks(self, program: str | None) -> tuple[str, ...]:
+        return tuple(remark.text for remark in self._archive.letters.remarks(self._name, program)[-REMARKS:])
+
+
+def _rung(evaluation: Evaluation, baseline: dict[str, list[RunResult]]) -> RungView:
+    tasks = tuple(_task(task, runs, baseline.get(task, [])) for task, runs in _by_task(evaluation.runs).items())
+    return RungView(rung=evaluation.rung, score=evaluation.score, verdict=evaluation.verdict, fault=evaluation.fault, tasks=tasks)
+
+
+def _by_task(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
+    tasks: dict[str, list[RunResult]] = {}
+    for run in runs:
+        tasks.setdefault(run.task, []).append(run)
+    return tasks
+
+
+def _task(task: str, runs: Sequence[RunResult], baseline: Sequence[RunResult]) -> TaskView:
+    found = [run.diagnostics for run in runs]
+    norms = {
+        name: _mean([each.gradient_norm.get(name) for each in found]) for name in sorted({n for each in found for n in each.gradient_norm})
+    }
+    return TaskView(
+        task=task,
+        returns=tuple(run.final_return for run in runs),
+        baseline=tuple(run.final_return for run in baseline),
+        curve=tuple(_mean(list(points)) for points in zip(*[[point.score for point in run.curve] for run in runs], strict=False)),
+        loss=found[0].loss,
+        entropy=_mean([each.entropy for each in found]),
+        value_error=_mean([each.value_error for each in found]),
+        gradient_norm={name: value for name, value in norms.items() if value is not None},
+        dead_heads=tuple(sorted({name for each in found for name in each.dead_heads})),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _most_different(elite: Elite, others: Sequence[Elite]) -> Elite | None:
+    """The best among those whose cells share the fewest traits with the program's."""
+    if elite.descriptor is None:
+        return others[0] if others else None
+    mine = elite.descriptor
+    return max((other for other in others if other.descriptor), key=lambda other: _distance(mine, other.descriptor), default=None)
+
+
+def _distance(one: Descriptor, other: Descriptor | None) -> int:
+    return 0 if other is None else sum(a != b for a, b in zip(cell(one).split("/"), cell(other).split("/"), strict=True))
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.split("\n")
+    return lines[number - 1].strip() if 1 <= number <= len(lines) else ""
+
+
+def _story_of(elite: Elite, rungs: Sequence[Rung]) -> Story:
+    return Story(id=elite.id, title=elite.title, operator=elite.operator, ending=_scored(elite.score, elite.rung, rungs))
+
+
+def _story(attempt: Attempt, rungs: Sequence[Rung]) -> Story:
+    if attempt.duplicate_of is not None:
+        ending = f"computes the same as {attempt.duplicate_of}"
+    elif attempt.refusal is not None:
+        place = f", line {attempt.refusal.line}" if attempt.refusal.line else ""
+        ending = f"refused by {attempt.refusal.gate} ({attempt.refusal.code}{place}): {attempt.refusal.message}"
+    else:
+        ending = _scored(attempt.score, attempt.rung, rungs)
+    return Story(id=attempt.id, title=attempt.title, operator=attempt.operator, ending=ending)
+
+
+def _scored(score: Score | None, rung: int | None, rungs: Sequence[Rung]) -> str:
+    if score is None or rung is None:
+        return "failed in training"
+    return f"scored {score.mean:.2f} [{score.low:.2f}, {score.high:.2f}] on {rungs[rung].name}"

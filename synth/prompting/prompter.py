@@ -1,0 +1,51 @@
+"""Writes a model's questions for one campaign, and knows what the answers can cost at the most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from archive.base import Archive
+from archive.records import Elite, Prompt, Spent
+from synth.prompting.context import Briefer
+from synth.prompting.render import Renderer
+from synth.proposers.section import Price, ProposerSection
+from synth.spec import CampaignSpec
+
+OVERHEAD = 64  # tokens that a chat template puts around the messages
+FREE = Price(input=0, cached=0, output=0)
+
+
+class ModelPrompter:
+    """Implements `synth.proposers.base.Prompter`."""
+
+    def __init__(self, spec: CampaignSpec, section: ProposerSection, archive: Archive) -> None:
+        self._section = section
+        self._archive = archive
+        self._name = spec.campaign.name
+        self._first = len(spec.references)
+        self._briefer = Briefer(spec, archive)
+        self._renderer = Renderer(Path(section.prompts) if section.prompts else None)
+
+    def prompts(self, number: int, operator: str, parents: Sequence[Elite]) -> tuple[Prompt, ...]:
+        """The program's prompt; and every `insights_every` proposals, as a second turn, the one for lessons."""
+        prompts = [self.prompt(operator, parents)]
+        if self._insights_due(number):
+            prompts.append(self.prompt("insights", ()))
+        return tuple(prompts)
+
+    def prompt(self, operator: str, parents: Sequence[Elite]) -> Prompt:
+        """One operator's, from the archive as it stands."""
+        return self._renderer.render(operator, self._briefer.brief(parents), self._section.context_tokens)
+
+    def worst(self, prompts: Sequence[Prompt]) -> Spent:
+        """A token is a byte at the least, and an answer has at most `max_tokens`."""
+        price, output = self._section.price or FREE, self._section.max_tokens
+        sizes = [len((prompt.system + prompt.user).encode()) + OVERHEAD for prompt in prompts]
+        money = sum(price.cost(size, 0, output) for size in sizes)
+        return Spent(money=money, tokens=sum(sizes) + output * len(sizes), calls=len(prompts))
+
+    def _insights_due(self, number: int) -> bool:
+        every = self._section.insights_every
+        last = self._archive.letters.last_long_order(self._name)
+        return every > 0 and number - (self._first if last is None else last) >= every

@@ -1,0 +1,141 @@
+"""Any endpoint that speaks OpenAI's chat completions: OpenAI, vLLM, Ollama, OpenRouter, llama.cpp and others.
+
+The key comes from OPENAI_API_KEY, goes into the client's memory and nowhere else. Lossmith does the retrying itself, so that all kinds of
+trouble are treated alike: too many requests, an endpoint's own errors, lost connections, timeouts, answers that are no answers.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing, UsageError
+from synth.proposers.model import Answer, Question
+from synth.proposers.section import OPENAI, ProposerSection
+from synth.quoting import one_line
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
+
+PLACEHOLDER: Final = "none"  # endpoints without keys want something there
+LONGEST_WAIT: Final = 120.0  # seconds before a retry
+PASSING: Final = frozenset({408, 409, 425, 429})  # and 5xx: try again
+
+
+class _Trouble(Exception):
+    """Something that may pass. `wait` seconds were asked for, None if the endpoint asked for nothing."""
+
+    def __init__(self, what: str, wait: float | None = None) -> None:
+        super().__init__(what)
+        self.wait = wait
+
+
+class Endpoint:
+    """Callable as `synth.proposers.model.Ask`. `sleep` is replaced in tests."""
+
+    def __init__(self, section: ProposerSection, sleep: Callable[[float], None] = time.sleep) -> None:
+        import openai
+
+        key = os.environ.get("OPENAI_API_KEY", "").strip()
+        if not key and section.base_url.rstrip("/") == OPENAI:
+            raise PrerequisiteMissing("OpenAI wants a key.", "Put it into the environment: export OPENAI_API_KEY=…")
+        self._section = section
+        self._key = key or PLACEHOLDER
+        self._sleep = sleep
+        self._places = threading.Semaphore(section.concurrent)
+        self._client = openai.OpenAI(api_key=self._key, base_url=section.base_url, timeout=section.timeout_seconds, max_retries=0)
+
+    def __call__(self, question: Question) -> Answer:
+        """One answer, after as many retries as the section allows. ModelUnavailable after the last."""
+        wait = self._section.retry_seconds
+        for attempt in range(self._section.retries + 1):
+            try:
+                with self._places:
+                    return self._once(question)
+            except _Trouble as trouble:
+                last = trouble
+            if attempt < self._section.retries:
+                self._sleep(min(LONGEST_WAIT, wait if last.wait is None else last.wait))
+                wait *= 2
+        raise ModelUnavailable(
+            f"The endpoint {self._section.base_url} failed {self._section.retries + 1} times, the last time with: {last}.",
+            "Look after it, then `lossmith resume`: nothing that was answered is asked again.",
+        )
+
+    def _once(self, question: Question) -> Answer:
+        import openai
+
+        try:
+            return self._read(self._client.chat.completions.create(**self._request(question)), question)
+        except openai.APIStatusError as error:
+            raise self._status(error) from None  # the library's error holds the request, and with it the key
+        except openai.APITimeoutError:
+            raise _Trouble(f"no answer within {self._section.timeout_seconds:g} seconds") from None
+        except openai.APIConnectionError as error:
+            raise _Trouble(self._scrubbed(f"no connection ({error.__cause__ or error})")) from None
+        except (openai.OpenAIError, ValueError) as error:  # ValueError: a body that is no JSON
+            raise _Trouble(self._scrubbed(f"an answer that is none ({type(error).__name__})")) from None
+
+    def _request(self, question: Question) -> dict[str, Any]:
+        section = self._section
+        limit = "max_completion_tokens" if section.base_url.rstrip("/") == OPENAI else "max_tokens"  # OpenAI's newer models know no other
+        messages = [{"role": "system", "content": question.prompt.system}, {"role": "user", "content": question.prompt.user}]
+        request: dict[str, Any] = {
+            "model": section.model,
+            "messages": messages,
+            limit: section.max_tokens,
+            "extra_body": dict(section.extra),
+        }
+        return request if section.temperature is None else {**request, "temperature": section.temperature}
+
+    def _read(self, completion: ChatCompletion, question: Question) -> Answer:
+        """The answer; the library checks little of what it is given, so what is not there is trouble."""
+        try:
+            choice = completion.choices[0]
+            text = choice.message.content or ""
+            usage = completion.usage
+            details = usage.prompt_tokens_details if usage else None
+            return Answer(
+                text=text,
+                model=str(completion.model or ""),
+                prompt_tokens=usage.prompt_tokens if usage else len(question.prompt.system + question.prompt.user) // 4,
+                cached_tokens=(details.cached_tokens or 0) if details else 0,
+                completion_tokens=usage.completion_tokens if usage else len(text) // 4,
+                cut=choice.finish_reason == "length",
+            )
+        except (AttributeError, IndexError, TypeError, ValueError):
+            raise _Trouble("an answer that is none") from None
+
+    def _status(self, error: Any) -> Exception:
+        what = self._scrubbed(f"status {error.status_code} ({error.message})")
+        if error.status_code in PASSING or error.status_code >= 500:
+            return _Trouble(what, _retry_after(error.response.headers.get("retry-after", "")))
+        return self._refused(error.status_code, what)
+
+    def _refused(self, status: int, what: str) -> OurFault:
+        place = self._section.base_url
+        if status in {401, 403}:
+            return PrerequisiteMissing(f"The endpoint {place} refuses the key: {what}.", "Set OPENAI_API_KEY to a key that it knows.")
+        if status == 404:
+            return UsageError(f"The endpoint {place} has no model {self._section.model!r}: {what}.", "Correct proposer.model or base_url.")
+        return UsageError(f"The endpoint {place} refuses the request: {what}.", "Correct [proposer]: max_tokens, temperature, extra.")
+
+    def _scrubbed(self, text: str) -> str:
+        return one_line(text.replace(self._key, "…") if self._key != PLACEHOLDER else text, 300)
+
+
+def _retry_after(header: str) -> float | None:
+    """Seconds from a Retry-After header: a number, or a date."""
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
