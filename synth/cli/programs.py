@@ -120,6 +120,7 @@ def evaluate(
     baseline: Annotated[str, typer.Option(help="The reference whose return is a score of 1, or `none`.")] = "ppo",
     episodes: Annotated[int, typer.Option(min=1, help="Evaluation episodes a training.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
+    name: Annotated[str, typer.Option("--rung", help="Seeds derive from this name too: a campaign's rung gives its seeds.")] = "evaluate",
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
     num_envs: Annotated[int, typer.Option(min=1, max=4096, help="Environments an agent.")] = AgentSettings().num_envs,
     rollout_length: Annotated[int, typer.Option(min=1, max=1024, help="Steps between updates.")] = AgentSettings().rollout_length,
@@ -136,7 +137,7 @@ def evaluate(
     agent = checked_record(AgentSettings, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
     rung = checked_record(
         Rung,
-        name="evaluate",
+        name=name,
         tasks=task_names(tasks),
         steps=steps,
         seeds=seeds,
