@@ -23,20 +23,11 @@ from sandbox.language.program import parse
 from sandbox.language.synthetic import head_kind, make_batch
 from sandbox.language.trace import trace_reply
 from sandbox.language.tracing import traced_from_reply
-from sandbox.records import Record, Traced
+from sandbox.records import Traced
 from sandbox.rules.base import Batch, Heads
 from sandbox.rules.program_rule import ProgramRule
 from sandbox.rules.references import reference_names, reference_text
-
-
-class Neighbour(Record):
-    """A reference program and how far it is."""
-
-    name: str
-    title: str
-    distance: float
-    teaching: float
-    wording: float
+from synth.card.records import Neighbour
 
 
 def nearest(traced: Traced, references: Iterable[tuple[str, Traced]]) -> tuple[Neighbour, ...]:
@@ -52,7 +43,7 @@ def nearest(traced: Traced, references: Iterable[tuple[str, Traced]]) -> tuple[N
 
 
 def traced_references() -> Iterator[tuple[str, Traced]]:
-    """Our own references at the fingerprint's shape. Traced in this process: their text is part of this package, as trusted as this line."""
+    """Our own references at the fingerprint's shape. Traced in this process: their text is part of this package, and trusted like it."""
     for name in reference_names():
         program = parse(reference_text(name))
         yield name, traced_from_reply(program, trace_reply(program, (SHAPE,), seed=0), (SHAPE,))
