@@ -23,7 +23,7 @@ SHAPELESS: Final = frozenset(
 def _log_prob(plain: Write, tight: Write, args: list[ast.expr], options: Options) -> Maths | None:
     if len(args) != 2:
         return None
-    return row(Operator("log"), Name("pi"), bracket(row(plain(args[1]), Sign("∣"), plain(args[0]))))
+    return row(Operator("log"), Sign(" "), Name("pi"), bracket(row(plain(args[1]), Sign("∣"), plain(args[0]))))
 
 
 def _entropy(plain: Write, tight: Write, args: list[ast.expr], options: Options) -> Maths | None:

@@ -103,7 +103,7 @@ def _timed(node: ast.expr, time: Maths | None) -> Maths:
         case ast.Attribute(value=ast.Name("traj"), attr=attr):
             return Script(_LETTERS.get(attr, Name(attr)), time)
         case ast.Attribute(value=ast.Attribute(value=ast.Name("traj"), attr="behaviour"), attr="log_prob"):
-            return row(Operator("log"), Name("mu"), bracket(Script(Name("a"), time or Name("t"))))
+            return row(Operator("log"), Sign(" "), Name("mu"), bracket(Script(Name("a"), time or Name("t"))))
         case ast.Attribute(value=ast.Attribute(value=ast.Name("traj"), attr=view), attr=attr):
             return Script(variable(attr), time, _VIEWS.get(view))
     return Script(_at(node, Level.ATOM), time)

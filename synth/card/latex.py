@@ -9,8 +9,18 @@ from synth.card.notation import GREEK, Cases, Fence, Fraction, Lines, Maths, Nam
 
 SIGNS: Final = {
     **{one: one for one in "+-=,!"},
-    **{"<": "<", ">": ">", "·": r"\,", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "←": r"\leftarrow ", "∥": r"\,\|\,", "∧": r"\wedge "},
-    **{"∨": r"\vee ", "∣": r"\mid ", "¬": r"\neg ", "×": r"\times ", "…": r"\dots "},
+    **{
+        "<": r"\lt ",
+        ">": r"\gt ",
+        "·": r"\cdot ",
+        "≤": r"\le ",
+        "≥": r"\ge ",
+        "≠": r"\ne ",
+        "←": r"\leftarrow ",
+        "∥": r"\,\|\,",
+        "∧": r"\wedge ",
+    },
+    **{"∨": r"\vee ", "∣": r"\mid ", "¬": r"\neg ", "×": r"\times ", " ": r"\,"},
 }
 _SPACE: Final = r"\ "
 _SPECIAL: Final = re.compile(r"[\\{}$&#^_%~]")

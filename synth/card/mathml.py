@@ -7,12 +7,12 @@ from typing import Final
 
 from synth.card.notation import GREEK, Cases, Fence, Fraction, Lines, Maths, Name, Number, Operator, Root, Row, Script, Sign
 
-_SIGNS: Final = {"-": "−", "·": "\N{INVISIBLE TIMES}", "∥": "∥"}
+_SIGNS: Final = {"-": "−", "·": "\N{DOT OPERATOR}"}
 
 
 def mathml(maths: Maths) -> str:
-    """One displayed formula as a `math` element."""
-    return f'<math display="block" xmlns="http://www.w3.org/1998/Math/MathML">{_tag(maths)}</math>'
+    """One formula as a `math` element, as large as one that stands by itself."""
+    return f'<math displaystyle="true" xmlns="http://www.w3.org/1998/Math/MathML">{_tag(maths)}</math>'
 
 
 def _tag(maths: Maths) -> str:
@@ -53,9 +53,9 @@ def _name(text: str) -> str:
 
 
 def _sign(text: str) -> str:
+    if text == " ":
+        return '<mspace width="0.2em"/>'
     shown = _SIGNS.get(text, text)
-    if text == "·":
-        return '<mspace width="0.17em"/>'
     return f'<mo form="prefix">{_text(shown)}</mo>' if text in "¬" else f"<mo>{_text(shown)}</mo>"
 
 

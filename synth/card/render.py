@@ -16,7 +16,7 @@ from synth.cli.output import inert
 from synth.cli.tables import interval
 from synth.simplify.records import Trial, percent
 
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$])")
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]|~$]|^\W|(?<=^\d)\.)")  # what means something anywhere, and what does at the start of a line
 
 
 def to_html(card: Card) -> str:
@@ -38,7 +38,7 @@ def to_markdown(card: Card) -> str:
         "fenced": fenced,
         "code": code_span,
     }
-    environment.filters |= {"bar": text_bar}
+    environment.filters |= {"bar": text_bar, "line": one_line}
     return environment.from_string(_template("card.md.j2")).render(card=card)
 
 
@@ -49,21 +49,20 @@ def one_line(text: str) -> str:
 
 def escape_markdown(text: str) -> str:
     """One line of Markdown that reads as the text: no links, no HTML, no table cells."""
-    return html.escape(_MARKDOWN.sub(r"\\\1", one_line(text)), quote=False)
+    return html.escape(_MARKDOWN.sub(r"\\\1", one_line(text)), quote=False).replace("\\&", "&")
 
 
-def fenced(text: str) -> str:
+def fenced(text: str, language: str = "") -> str:
     """A code block whose fence is longer than any run of backticks in it."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}python\n{inert(text).rstrip()}\n{fence}"
+    return f"{fence}{language}\n{inert(text).rstrip()}\n{fence}"
 
 
 def code_span(text: str) -> str:
-    """A piece of code within a line or a table cell."""
-    line = one_line(text).replace("|", "\N{BROKEN BAR}")
-    fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
-    return f"{fence}{line}{fence}" if line else ""
+    """A piece of code within a line or a table cell. Code holds no backtick; a bar would end the cell."""
+    line = one_line(text).replace("`", "'").replace("|", "\N{BROKEN BAR}")
+    return f"`{line}`" if line else ""
 
 
 def why(trial: Trial) -> str:
