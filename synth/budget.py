@@ -77,12 +77,13 @@ class Clock:
 def exhausted(archive: Archive, spec: CampaignSpec, clock: Clock) -> Ending | None:
     """The limit that leaves nothing to search with, if there is one."""
     name, budget = spec.campaign.name, spec.budget
-    _, told = archive.progress(name)
+    made, told = archive.progress(name)
     if archive.funnel(name, ())["novel"] >= budget.evaluations:
         return Ending.EVALUATIONS
     if told >= spec.most_proposals:
         return Ending.PROPOSALS
-    return struck(archive, spec, clock)
+    no_call = short_of(budget, archive.letters.spent(name) + Spent(tokens=1, calls=1)) if made == told else None
+    return no_call or struck(archive, spec, clock)
 
 
 def struck(archive: Archive, spec: CampaignSpec, clock: Clock) -> Ending | None:

@@ -51,12 +51,13 @@ class Desk:
         recorded = self._archive.letters.order(self._name, number)
         if recorded is not None:
             return recorded
-        order = self._decide(number)
-        self.ending = short_of(self._spec.budget, self._archive.letters.committed(self._name, told) + order.worst)
-        if order.worst.calls and self.ending is not None:
-            return None
-        self._archive.letters.place(order)
-        return order
+        decided = self._decide(number)
+        for order in (decided, self._short(decided)):
+            self.ending = short_of(self._spec.budget, self._archive.letters.committed(self._name, told) + order.worst)
+            if self.ending is None or not order.worst.calls:
+                self._archive.letters.place(order)
+                return order
+        return None
 
     def fill(self, order: Order) -> Proposal:
         """Has the program written and records it. Raises faults of ours where the proposer cannot be reached."""
@@ -114,6 +115,13 @@ class Desk:
         return Order(
             campaign=self._name, number=number, proposer=arm.proposer, operator=arm.operator, parents=ids, prompts=prompts, worst=worst
         )
+
+    def _short(self, order: Order) -> Order:
+        """The order without what goes beyond its program, for the end of a budget."""
+        prompter = self._authors[order.proposer].prompter if len(order.prompts) > 1 else None
+        if prompter is None:
+            return order
+        return order.model_copy(update={"prompts": order.prompts[:1], "worst": prompter.worst(order.prompts[:1])})
 
     def arms(self) -> list[Arm]:
         """Among which work is divided."""
