@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
+from archive.grid import Standing
 from archive.letters import Letters
-from archive.records import AddStatus, Elite, Event, OperatorCount, Proposal, Result
+from archive.records import Activity, AddStatus, Elite, Event, OperatorCount, Proposal, Result
 from sandbox.records import Identity, RunResult, TrainJob
 
 
@@ -25,8 +26,23 @@ class Archive(Protocol):
     letters: Letters
 
     # ------------------------------------------------------------------------------------ search
-    def ask(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
-        """`count` different parents, drawn by `archive.selection` over the grid; fewer when the grid holds fewer."""
+    def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:
+        """`count` different parents, drawn by `archive.selection` over the island's grid; fewer when it holds fewer.
+
+        What is being evaluated again rests until that is told.
+        """
+        ...
+
+    def resting(self, campaign: str) -> frozenset[int]:
+        """Numbers of the proposals whose programs are being evaluated again."""
+        ...
+
+    def bar(self, campaign: str, island: int, cell: str, told: int) -> Standing | None:
+        """What a program would have had to beat for a cell after `told` results; None where it stood empty. Never changes later."""
+        ...
+
+    def migrate(self, campaign: str, islands: int, told: int) -> int:
+        """Copies the best of each island to the next and says how many came. The same `told` again changes nothing."""
         ...
 
     def propose(self, proposal: Proposal) -> None:
@@ -104,6 +120,10 @@ class Archive(Protocol):
         """All that was found out about a program, or None while it is in flight."""
         ...
 
+    def result_of(self, campaign: str, number: int) -> Result | None:
+        """All that was found out about a proposal's program, re-evaluations included, or None while it is in flight."""
+        ...
+
     def top(self, campaign: str | None, count: int) -> list[Elite]:
         """Scored programs by rung reached, then lower bound, best first; of every campaign where none is named."""
         ...
@@ -122,6 +142,10 @@ class Archive(Protocol):
 
     def operators(self, campaign: str) -> list[OperatorCount]:
         """What each proposer and operator brought, in the order of their names."""
+        ...
+
+    def activity(self, campaign: str, islands: int = 1) -> Activity:
+        """What migration, re-evaluation and racing have done."""
         ...
 
     def close(self) -> None:

@@ -20,7 +20,8 @@ from sandbox.records import RefusalRecord, Score
 PROMPTS = TypeAdapter(tuple[Prompt, ...])
 
 ORDER = """
-SELECT campaign, number, proposer, operator, parents, repairs, prompts, money, tokens, calls FROM orders WHERE campaign = ? AND number = ?
+SELECT campaign, number, proposer, operator, parents, repairs, prompts, money, tokens, calls, again FROM orders
+WHERE campaign = ? AND number = ?
 """
 
 REPLY = """
@@ -68,9 +69,10 @@ class Letters:
         row = (
             *(order.campaign, order.number, order.proposer, order.operator, json.dumps(order.parents), order.repairs),
             *(pack(PROMPTS.dump_json(order.prompts).decode()), order.worst.money, order.worst.tokens, order.worst.calls),
+            order.again,
         )
         with self._database.transaction() as connection:
-            if not connection.execute("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
+            if not connection.execute("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
                 raise ArchiveError(f"Proposal {order.number} of {order.campaign} is ordered already.", "Run `lossmith resume`.")
             count_children(connection, order.campaign, order.parents)
 
@@ -79,7 +81,7 @@ class Letters:
         row = self._database.one(ORDER, (campaign, number))
         if row is None:
             return None
-        _, _, proposer, operator, parents, repairs, prompts, money, tokens, calls = row
+        _, _, proposer, operator, parents, repairs, prompts, money, tokens, calls, again = row
         return Order(
             campaign=campaign,
             number=number,
@@ -89,6 +91,7 @@ class Letters:
             repairs=repairs,
             prompts=PROMPTS.validate_json(unpack(prompts)),
             worst=Spent(money=money, tokens=tokens, calls=calls),
+            again=again,
         )
 
     def record(self, reply: Reply) -> None:

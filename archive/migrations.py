@@ -4,7 +4,9 @@ campaigns ─┬─ proposals ─── results ─── evaluations        one
            ├─ orders ─── replies                           who was to write a proposal, what a model was asked and answered
            ├─ children                                     how often a program was given as a parent
            ├─ parentage                                    which proposals were made from a program
-           ├─ cells                                        the grid: who holds a cell, how many sound programs fell into it
+           ├─ cells                                        the grid: who holds a cell of an island, how many sound programs stand in it
+           ├─ standings                                    who stands where with which score, and since and until which result
+           ├─ migrations                                   after how many results the islands' best were copied on
            ├─ remarks                                      what people have to say to the next prompts
            ├─ notes                                        small pieces of a campaign's state
            └─ events                                       what happened, for people
@@ -196,7 +198,50 @@ CREATE TABLE remarks (
 CREATE INDEX remarks_by_campaign ON remarks (campaign, program_id, id);
 """
 
-STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS)
+STANDINGS = """
+ALTER TABLE orders ADD COLUMN again INTEGER;
+ALTER TABLE proposals ADD COLUMN again INTEGER;
+CREATE INDEX orders_by_again ON orders (campaign, number, again) WHERE again IS NOT NULL;
+
+ALTER TABLE results ADD COLUMN evaluated INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE evaluations ADD COLUMN bar REAL;
+ALTER TABLE evaluations ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE standings (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    island INTEGER NOT NULL,
+    cell TEXT NOT NULL,
+    number INTEGER NOT NULL,                     -- of the proposal whose program stands here
+    rung INTEGER NOT NULL,
+    low REAL NOT NULL,
+    native INTEGER NOT NULL,                     -- 0 where it came by migration
+    since INTEGER NOT NULL,                      -- results told when it began to stand here with this score
+    until INTEGER,                               -- results told when another score took its place
+    PRIMARY KEY (campaign, number, island, since)
+) STRICT;
+CREATE INDEX standings_by_cell ON standings (campaign, island, cell, rung DESC, low DESC, number);
+INSERT INTO standings SELECT campaign, 0, cell, number, rung, low, 1, number + 1, NULL FROM results WHERE cell IS NOT NULL;
+
+CREATE TABLE grid (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    island INTEGER NOT NULL,
+    cell TEXT NOT NULL,
+    number INTEGER NOT NULL,                     -- of the proposal that holds it
+    occupants INTEGER NOT NULL,                  -- scored programs that stand in it
+    PRIMARY KEY (campaign, island, cell)
+) STRICT;
+INSERT INTO grid SELECT campaign, 0, cell, number, occupants FROM cells;
+DROP TABLE cells;
+ALTER TABLE grid RENAME TO cells;
+
+CREATE TABLE migrations (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    told INTEGER NOT NULL,
+    PRIMARY KEY (campaign, told)
+) STRICT;
+"""
+
+STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS, STANDINGS)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[str] = STEPS) -> None:

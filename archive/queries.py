@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from archive.database import Database, Row
-from archive.records import Elite, OperatorCount, Proposal, Result, Stage
+from archive.records import Activity, Elite, OperatorCount, Proposal, Result, Stage
 from sandbox.records import Descriptor, Evaluation, Identity, RefusalRecord, RunResult, Score
 
 RUNS = TypeAdapter(tuple[RunResult, ...])
@@ -18,7 +18,7 @@ RUNS = TypeAdapter(tuple[RunResult, ...])
 ELITE = """
 SELECT p.program_id, r.title, t.text, p.proposer, p.operator, p.parents, p.number, p.campaign, r.rung,
        r.mean, r.low, r.high, r.n, r.family, r.nodes, r.free_predictions, r.carried_state,
-       COALESCE((SELECT count FROM children c WHERE c.campaign = p.campaign AND c.program_id = p.program_id), 0)
+       COALESCE((SELECT count FROM children c WHERE c.campaign = p.campaign AND c.program_id = p.program_id), 0), r.evaluated
 """
 
 BY_NUMBER = f"""{ELITE}
@@ -30,7 +30,8 @@ WHERE p.campaign = ? AND p.number = ?
 BY_ID = f"""{ELITE}
 FROM proposals p JOIN programs t ON t.id = p.program_id JOIN campaigns k ON k.name = p.campaign
 LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number
-WHERE p.program_id = ? ORDER BY r.status IS NULL, r.duplicate_of IS NOT NULL, k.position DESC, p.number LIMIT 1
+WHERE p.program_id = ? AND p.again IS NULL
+ORDER BY r.status IS NULL, r.duplicate_of IS NOT NULL, k.position DESC, p.number LIMIT 1
 """
 
 TOP = f"""{ELITE}
@@ -39,16 +40,29 @@ WHERE r.low IS NOT NULL"""
 TOP_OF_CAMPAIGN = f"{TOP} AND r.campaign = ? ORDER BY r.rung DESC, r.low DESC, r.number LIMIT ?"
 TOP_ANYWHERE = f"{TOP} ORDER BY r.rung DESC, r.low DESC, r.campaign, r.number LIMIT ?"
 
-CANDIDATES = """
+# Programs that are being evaluated again.
+RESTING = """
+SELECT again FROM orders WHERE campaign = ?1 AND again IS NOT NULL
+AND number >= (SELECT COALESCE(MAX(number) + 1, 0) FROM results WHERE campaign = ?1)
+"""
+
+CANDIDATES = f"""
 SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants
 FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
 LEFT JOIN children n ON n.campaign = r.campaign AND n.program_id = r.program_id
-WHERE c.campaign = ?
+WHERE c.campaign = ?1 AND c.island = ?2 AND r.number NOT IN ({RESTING})
+"""
+
+# Who would have to be beaten, as it was known after a number of results.
+BAR = """
+SELECT rung, low FROM standings WHERE campaign = ?1 AND island = ?2 AND cell = ?3 AND since <= ?4 AND (until IS NULL OR until > ?4)
+ORDER BY rung DESC, low DESC, number LIMIT 1
 """
 
 OCCUPANCY = """
-SELECT c.cell, r.program_id FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
-WHERE c.campaign = ? ORDER BY c.cell
+SELECT CASE WHEN c.island THEN c.island || ': ' || c.cell ELSE c.cell END, r.program_id
+FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
+WHERE c.campaign = ? ORDER BY c.island, c.cell
 """
 
 RESULT = """
@@ -58,7 +72,8 @@ FROM results WHERE campaign = ? AND number = ?
 """
 
 EVALUATIONS = """
-SELECT rung, mean, low, high, n, verdict, fault, device_seconds, runs FROM evaluations WHERE campaign = ? AND number = ? ORDER BY position
+SELECT rung, mean, low, high, n, verdict, fault, device_seconds, runs, bar, saved FROM evaluations
+WHERE campaign = ? AND number = ? ORDER BY position
 """
 
 STAGES = "SELECT stage, COUNT(*), SUM(status >= 3) FROM results WHERE campaign = ? GROUP BY stage"
@@ -74,7 +89,7 @@ WHERE p.campaign = ? GROUP BY p.proposer, p.operator ORDER BY p.proposer, p.oper
 """
 
 PROPOSALS = """
-SELECT p.campaign, p.number, t.text, p.proposer, p.operator, p.parents, p.cost, p.tokens, p.note
+SELECT p.campaign, p.number, t.text, p.proposer, p.operator, p.parents, p.cost, p.tokens, p.note, p.again
 FROM proposals p JOIN programs t ON t.id = p.program_id WHERE p.campaign = ? AND p.number >= ? ORDER BY p.number
 """
 
@@ -89,6 +104,17 @@ SELECT structure, fingerprint, settings, program_id FROM (
 """
 
 
+AGAIN = int(Stage.AGAIN)
+REEVALUATIONS = f"""
+SELECT COALESCE(MAX(number) + 1, 0), COUNT(*) FILTER (WHERE stage = {AGAIN}), MAX(number) FILTER (WHERE stage = {AGAIN})
+FROM results WHERE campaign = ?
+"""
+
+MIGRATIONS = "SELECT COUNT(DISTINCT number || ' ' || island), MAX(since) FROM standings WHERE campaign = ? AND native = 0"
+
+RACES = "SELECT COUNT(*), COUNT(*) FILTER (WHERE saved > 0), TOTAL(n), TOTAL(saved) FROM evaluations WHERE campaign = ?"
+
+
 def pack(text: str) -> bytes:
     """JSON as it lies in the file."""
     return zlib.compress(text.encode(), 6)
@@ -101,7 +127,7 @@ def unpack(blob: bytes) -> str:
 
 def elite(row: Row) -> Elite:
     """One row of `ELITE`."""
-    program_id, title, text, proposer, operator, parents, number, campaign, rung, *rest, children = row
+    program_id, title, text, proposer, operator, parents, number, campaign, rung, *rest, children, evaluated = row
     return Elite(
         id=program_id,
         title=title or "",
@@ -115,12 +141,13 @@ def elite(row: Row) -> Elite:
         score=_score(rest[:4]),
         descriptor=_descriptor(rest[4:]),
         children=children,
+        evaluated=evaluated or 1,
     )
 
 
 def proposal(row: Row) -> Proposal:
     """One row of `PROPOSALS`."""
-    campaign, number, text, proposer, operator, parents, cost, tokens, note = row
+    campaign, number, text, proposer, operator, parents, cost, tokens, note, again = row
     return Proposal(
         campaign=campaign,
         number=number,
@@ -131,6 +158,7 @@ def proposal(row: Row) -> Proposal:
         cost=cost,
         tokens=tokens,
         note=note,
+        again=again,
     )
 
 
@@ -163,8 +191,8 @@ def result(database: Database, campaign: str, number: int) -> Result | None:
 
 def funnel(database: Database, campaign: str, rungs: Sequence[str]) -> dict[str, int]:
     """How many proposals got how far; see `Archive.funnel`."""
-    stages = database.all(STAGES, (campaign,))
-    made = database.one("SELECT COALESCE(MAX(number) + 1, 0) FROM proposals WHERE campaign = ?", (campaign,))
+    stages = [row for row in database.all(STAGES, (campaign,)) if row[0] != Stage.AGAIN]
+    made = database.one("SELECT COUNT(*) FROM proposals WHERE campaign = ? AND again IS NULL", (campaign,))
     names = {
         "parsed": Stage.PARSED,
         "traced": Stage.TRACED,
@@ -174,6 +202,25 @@ def funnel(database: Database, campaign: str, rungs: Sequence[str]) -> dict[str,
     }
     reached = {name: sum(count for stage, count, _ in stages if stage >= least) for name, least in names.items()}
     return {"proposed": made[0] if made else 0, **reached, "kept": sum(kept for *_, kept in stages)}
+
+
+def activity(database: Database, campaign: str, islands: int) -> Activity:
+    """What a campaign's mechanisms have done; see `Archive.activity`."""
+    held: dict[int, int] = dict(database.all("SELECT island, COUNT(*) FROM cells WHERE campaign = ? GROUP BY island", (campaign,)))
+    (told, again, newest), (came, last), raced = (database.all(query, (campaign,))[0] for query in (REEVALUATIONS, MIGRATIONS, RACES))
+    evaluations, stopped, runs, saved = map(int, raced)
+    return Activity(
+        told=told,
+        elites=tuple(held.get(island, 0) for island in range(islands)),
+        migrations=came,
+        last_migration=last,
+        reevaluations=again,
+        last_reevaluation=newest,
+        evaluations=evaluations,
+        stopped=stopped,
+        runs=runs,
+        saved=saved,
+    )
 
 
 def _score(columns: Sequence[Any]) -> Score | None:
@@ -189,7 +236,7 @@ def _descriptor(columns: Sequence[Any]) -> Descriptor | None:
 
 
 def _evaluation(row: Row) -> Evaluation:
-    rung, *score, verdict, fault, device_seconds, runs = row
+    rung, *score, verdict, fault, device_seconds, runs, bar, saved = row
     return Evaluation(
         rung=rung,
         score=_score(score),
@@ -197,4 +244,6 @@ def _evaluation(row: Row) -> Evaluation:
         verdict=verdict,
         fault=fault,
         device_seconds=device_seconds,
+        bar=bar,
+        saved=saved,
     )

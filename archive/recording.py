@@ -6,16 +6,12 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from archive.grid import Standing, cell
+from archive.grid import cell
 from archive.queries import RUNS, pack
 from archive.records import AddStatus, Proposal, Result
+from archive.standings import resettle, settle
 from sandbox.errors import ArchiveError
 from sandbox.records import Evaluation, Score, program_id
-
-HOLDER = """
-SELECT r.rung, r.low FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
-WHERE c.campaign = ? AND c.cell = ?
-"""
 
 
 def insert_proposal(connection: sqlite3.Connection, proposal: Proposal) -> None:
@@ -30,9 +26,10 @@ def insert_proposal(connection: sqlite3.Connection, proposal: Proposal) -> None:
         proposal.cost,
         proposal.tokens,
         proposal.note,
+        proposal.again,
     )
     connection.execute("INSERT OR IGNORE INTO programs VALUES (?, ?)", (row[2], proposal.text))
-    if not connection.execute("INSERT OR IGNORE INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
+    if not connection.execute("INSERT OR IGNORE INTO proposals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
         kept = connection.execute("SELECT * FROM proposals WHERE campaign = ? AND number = ?", row[:2]).fetchone()
         if kept != row:
             raise ArchiveError(
@@ -53,38 +50,32 @@ def count_children(connection: sqlite3.Connection, campaign: str, parents: Seque
 
 
 def insert_result(connection: sqlite3.Connection, result: Result) -> AddStatus:
-    """Records the result and gives it its place in the grid."""
+    """Records the result and gives its program its place in the grid."""
     (told,) = connection.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM results WHERE campaign = ?", (result.campaign,)).fetchone()
     if result.number != told:
         raise ArchiveError(f"Result {result.number} of {result.campaign} was told when {told} was due.", "Run `lossmith resume`.")
-    place = cell(result.descriptor) if result.descriptor and result.score else None
-    status = _contest(connection, result, place)
-    connection.execute(f"INSERT INTO results VALUES ({', '.join('?' * 26)})", _columns(result, status, place))
+    status = settle(connection, result) if result.again is None else _reevaluate(connection, result)
+    row = _columns(result, status)
+    connection.execute(f"INSERT INTO results VALUES ({', '.join('?' * len(row))})", row)
+    program = result.number if result.again is None else result.again
     for position, evaluation in enumerate(result.evaluations):
-        row = (result.campaign, result.number, position, *_evaluation(evaluation))
-        connection.execute(f"INSERT INTO evaluations VALUES ({', '.join('?' * 12)})", row)
+        values = (result.campaign, program, position, *_evaluation(evaluation))
+        connection.execute(f"INSERT INTO evaluations VALUES ({', '.join('?' * len(values))})", values)
     return status
 
 
-def _contest(connection: sqlite3.Connection, result: Result, place: str | None) -> AddStatus:
-    """Who holds the cell after this result: a later program must stand higher, not as high."""
-    if result.duplicate_of is not None:
-        return AddStatus.DUPLICATE
-    if place is None or result.rung is None or result.score is None:
-        return AddStatus.REFUSED
-    holder = connection.execute(HOLDER, (result.campaign, place)).fetchone()
-    if holder is None:
-        connection.execute("INSERT INTO cells VALUES (?, ?, ?, 1)", (result.campaign, place, result.number))
-        return AddStatus.NEW
-    better = Standing(result.rung, result.score.low) > Standing(*holder)
-    connection.execute(
-        "UPDATE cells SET occupants = occupants + 1, number = CASE WHEN ? THEN ? ELSE number END WHERE campaign = ? AND cell = ?",
-        (better, result.number, result.campaign, place),
-    )
-    return AddStatus.IMPROVED if better else AddStatus.NOT_ADDED
+def _reevaluate(connection: sqlite3.Connection, result: Result) -> AddStatus:
+    """The earlier proposal's scores become those of all seeds. This result's own row says only that it happened."""
+    again = (result.campaign, result.again)
+    change = "UPDATE results SET rung = ?, mean = ?, low = ?, high = ?, n = ?, evaluated = evaluated + 1 WHERE campaign = ? AND number = ?"
+    connection.execute(change, (result.rung, *_numbers(result.score), *again))
+    connection.execute("DELETE FROM evaluations WHERE campaign = ? AND number = ?", again)
+    return resettle(connection, result)
 
 
-def _columns(result: Result, status: AddStatus, place: str | None) -> tuple[object, ...]:
+def _columns(result: Result, status: AddStatus) -> tuple[object, ...]:
+    if result.again is not None:
+        result = result.model_copy(update={"identity": None, "descriptor": None, "evaluations": (), "traced": None})
     identity, refusal = result.identity, result.refusal
     return (
         result.campaign,
@@ -99,11 +90,12 @@ def _columns(result: Result, status: AddStatus, place: str | None) -> tuple[obje
         result.duplicate_of,
         *((identity.key, identity.structure, identity.fingerprint, identity.settings) if identity else (None,) * 4),
         *_traits(result),
-        place,
+        cell(result.descriptor) if result.descriptor and result.score else None,
         result.rung,
         *_numbers(result.score),
         result.gate_seconds,
         pack(result.traced) if result.traced else None,
+        1,
     )
 
 
@@ -116,7 +108,16 @@ def _traits(result: Result) -> tuple[object, ...]:
 
 def _evaluation(evaluation: Evaluation) -> tuple[object, ...]:
     runs = pack(RUNS.dump_json(evaluation.runs).decode())
-    return (evaluation.rung, *_numbers(evaluation.score), evaluation.verdict, evaluation.fault, evaluation.device_seconds, runs)
+    return (
+        evaluation.rung,
+        *_numbers(evaluation.score),
+        evaluation.verdict,
+        evaluation.fault,
+        evaluation.device_seconds,
+        runs,
+        evaluation.bar,
+        evaluation.saved,
+    )
 
 
 def _numbers(score: Score | None) -> tuple[object, ...]:

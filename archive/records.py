@@ -24,6 +24,7 @@ class AddStatus(IntEnum):
 class Stage(IntEnum):
     """How far a proposal came, ordered; a program on the i-th rung (from 0) is at `NOVEL + 1 + i`."""
 
+    AGAIN = -1  # no new program: an earlier one, evaluated on fresh seeds
     WRITTEN = 0  # refused at parse
     PARSED = 1  # refused at trace
     TRACED = 2  # refused by sense or cost
@@ -32,7 +33,10 @@ class Stage(IntEnum):
 
 
 class Proposal(Record):
-    """One program text that somebody proposed, before anything is known of it. `number` counts from 0 within the campaign."""
+    """One program text that somebody proposed, before anything is known of it. `number` counts from 0 within the campaign.
+
+    `again` is the number of the proposal whose program is to be evaluated on fresh seeds, where that is all that is proposed.
+    """
 
     campaign: str
     number: int
@@ -43,10 +47,14 @@ class Proposal(Record):
     cost: float = 0.0  # in the campaign's money
     tokens: int = 0
     note: str = ""
+    again: int | None = None
 
 
 class Result(Record):
-    """All that was found out about one proposal, told to the archive once, in the order of proposal numbers."""
+    """All that was found out about one proposal, told to the archive once, in the order of proposal numbers.
+
+    With `again`, `evaluations` are of all seeds so far and take the place of those that proposal had.
+    """
 
     campaign: str
     number: int
@@ -59,6 +67,8 @@ class Result(Record):
     traced: str | None = None  # JSON of sandbox.records.Traced
     evaluations: tuple[Evaluation, ...] = ()
     gate_seconds: float = 0.0
+    again: int | None = None
+    island: int = 0  # where it is born, from 0
 
     @property
     def rung(self) -> int | None:
@@ -74,6 +84,8 @@ class Result(Record):
     @property
     def stage(self) -> int:
         """How far it came: a `Stage`, plus the number of rungs reached."""
+        if self.again is not None:
+            return Stage.AGAIN
         if self.refusal is None:
             return Stage.NOVEL + len(self.evaluations)
         return {"parse": Stage.WRITTEN, "trace": Stage.PARSED, "novelty": Stage.SENSIBLE}.get(self.refusal.gate, Stage.TRACED)
@@ -94,6 +106,7 @@ class Elite(Record):
     score: Score | None
     descriptor: Descriptor | None
     children: int = 0  # how often it was given to a proposer as a parent
+    evaluated: int = 1  # times, on fresh seeds each time; the score is of all of them
 
 
 class Prompt(Record):
@@ -132,6 +145,7 @@ class Order(Record):
     operator: str = ""  # empty where the proposer itself chooses
     parents: tuple[str, ...] = ()
     repairs: int | None = None  # the refused proposal whose program is repaired
+    again: int | None = None  # the proposal whose program is evaluated on fresh seeds
     prompts: tuple[Prompt, ...] = ()
     worst: Spent = Spent()
 
@@ -204,6 +218,21 @@ class OperatorCount(Record):
     kept: int
     cost: float
     tokens: int
+
+
+class Activity(Record):
+    """What a campaign's mechanisms have done so far, in counts."""
+
+    told: int
+    elites: tuple[int, ...]  # cells held, by island
+    migrations: int  # programs that came to an island from another
+    last_migration: int | None  # results told then
+    reevaluations: int
+    last_reevaluation: int | None  # its proposal's number
+    evaluations: int  # a program on a rung is one, however often it was evaluated again
+    stopped: int  # of them, by a race
+    runs: int  # trainings that they took, with fresh seeds
+    saved: int  # trainings that races made unnecessary
 
 
 class Event(Record):

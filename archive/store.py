@@ -15,8 +15,9 @@ from archive.database import Database
 from archive.grid import Standing
 from archive.letters import Letters
 from archive.recording import insert_proposal, insert_result
-from archive.records import AddStatus, Elite, Event, OperatorCount, Proposal, Result
+from archive.records import Activity, AddStatus, Elite, Event, OperatorCount, Proposal, Result
 from archive.selection import Candidate, draw
+from archive.standings import move
 from archive.version import training_version
 from sandbox.errors import ArchiveError, UsageError
 from sandbox.records import Identity, RunResult, TrainJob
@@ -42,9 +43,9 @@ class SqliteArchive:
         self.letters = Letters(database)
 
     # ------------------------------------------------------------------------------------ search
-    def ask(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
+    def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:
         """See `Archive.ask`."""
-        rows = self._database.all(queries.CANDIDATES, (campaign,))
+        rows = self._database.all(queries.CANDIDATES, (campaign, island))
         candidates = [Candidate(number, Standing(rung, low), children, occupants) for number, rung, low, children, occupants in rows]
         chosen = draw(candidates, count, stream)
         return [queries.elite(self._database.all(queries.BY_NUMBER, (campaign, number))[0]) for number in chosen]
@@ -58,6 +59,20 @@ class SqliteArchive:
         """See `Archive.tell`."""
         with self._database.transaction() as connection:
             return insert_result(connection, result)
+
+    def resting(self, campaign: str) -> frozenset[int]:
+        """See `Archive.resting`."""
+        return frozenset(number for (number,) in self._database.all(queries.RESTING, (campaign,)))
+
+    def bar(self, campaign: str, island: int, cell: str, told: int) -> Standing | None:
+        """See `Archive.bar`."""
+        row = self._database.one(queries.BAR, (campaign, island, cell, told))
+        return None if row is None else Standing(*row)
+
+    def migrate(self, campaign: str, islands: int, told: int) -> int:
+        """See `Archive.migrate`."""
+        with self._database.transaction() as connection:
+            return move(connection, campaign, islands, told)
 
     # ------------------------------------------------------------------------------------ single runs
     def recall(self, job: TrainJob) -> RunResult | None:
@@ -161,7 +176,11 @@ class SqliteArchive:
 
     def result(self, elite: Elite) -> Result | None:
         """See `Archive.result`."""
-        return queries.result(self._database, elite.campaign, elite.number)
+        return self.result_of(elite.campaign, elite.number)
+
+    def result_of(self, campaign: str, number: int) -> Result | None:
+        """See `Archive.result_of`."""
+        return queries.result(self._database, campaign, number)
 
     def top(self, campaign: str | None, count: int) -> list[Elite]:
         """See `Archive.top`."""
@@ -184,6 +203,10 @@ class SqliteArchive:
     def operators(self, campaign: str) -> list[OperatorCount]:
         """See `Archive.operators`."""
         return [queries.operator_count(row) for row in self._database.all(queries.OPERATORS, (campaign,))]
+
+    def activity(self, campaign: str, islands: int = 1) -> Activity:
+        """See `Archive.activity`."""
+        return queries.activity(self._database, campaign, islands)
 
     def close(self) -> None:
         """See `Archive.close`."""

@@ -47,13 +47,21 @@ def scored(number: int, *lows: float, where: Descriptor | None = None, text: str
     )
 
 
+def again(number: int, of: int, *lows: float, runs: int = 1) -> Result:
+    """Proposal `of` evaluated once more; no lows: it failed."""
+    told = scored(of, *lows)
+    evaluations = tuple(each.model_copy(update={"runs": each.runs * runs}) for each in told.evaluations)
+    return told.model_copy(update={"number": number, "again": of, "evaluations": evaluations})
+
+
 def refused(number: int, gate: str, duplicate_of: str | None = None) -> Result:
     record = RefusalRecord(gate=gate, code="unknown-name", line=3, column=1, message="No.", remedy="Yes.")
     return Result(campaign="c", number=number, program_id=program_id(f"text {number}"), refusal=record, duplicate_of=duplicate_of)
 
 
 def tell(archive: SqliteArchive, result: Result, parents: tuple[str, ...] = ()) -> AddStatus:
-    archive.propose(proposal(result.number, parents=parents))
+    text = None if result.again is None else f"text {result.again}"
+    archive.propose(proposal(result.number, text, parents).model_copy(update={"again": result.again}))
     return archive.tell(result)
 
 

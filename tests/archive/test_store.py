@@ -197,7 +197,9 @@ def test_threads_share_it(archive: SqliteArchive) -> None:
     [
         (queries.TOP_OF_CAMPAIGN, ("c", 5)),
         (queries.TOP_ANYWHERE, (5,)),
-        (queries.CANDIDATES, ("c",)),
+        (queries.CANDIDATES, ("c", 0)),
+        (queries.RESTING, ("c",)),
+        (queries.BAR, ("c", 0, "x", 3)),
         (queries.OCCUPANCY, ("c",)),
         (queries.ALIKE, ("c", "k", "s")),
         (queries.BY_NUMBER, ("c", 1)),
