@@ -79,6 +79,7 @@ class Campaign:
         pipeline = self._pipeline()
         self.phase = "search"
         made, told = self.archive.progress(self.name)
+        self._migrate(told)
         recorded = {proposal.number: proposal for proposal in self.archive.proposals(self.name, told)}
         for number in range(told, made):  # in flight when the campaign was last stopped
             work = recorded.get(number) or self.desk.order(number, told)
@@ -99,7 +100,14 @@ class Campaign:
             self.archive.tell(result)
             pipeline.turnstile.forget(told)
             told += 1
+            self._migrate(told)
         return Ending.PROPOSALS
+
+    def _migrate(self, told: int) -> None:
+        """Lets the best of each island travel when it is time, and once only: a kill may have come between a result and this."""
+        search = self.spec.search
+        if search.islands > 1 and told and told % search.migrate_every == 0:
+            self.archive.migrate(self.name, search.islands, told)
 
     def _launch(self, pipeline: Pipeline, work: Order | Proposal) -> None:
         """Has a proposal written, unless it is, and judges it, in a thread of its own."""

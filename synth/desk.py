@@ -17,6 +17,7 @@ from sandbox.rules.references import reference_text
 from synth.bandit import Arm, Tally, choose, tallies
 from synth.budget import Ending, short_of
 from synth.proposers.base import Author, Context, Proposed
+from synth.reevaluation import REEVALUATION, leader_due, parent_due
 from synth.spec import CampaignSpec
 
 PARENTS = 2  # asked of the archive; crossing needs two
@@ -65,7 +66,7 @@ class Desk:
             proposed = self._proposed(order)
         text = proposed.text.encode("utf-8", "replace").decode()  # a model may write half a surrogate pair, which no file can hold
         fields = {**proposed.model_dump(), "text": text}
-        proposal = Proposal(campaign=self._name, number=order.number, proposer=order.proposer, **fields)
+        proposal = Proposal(campaign=self._name, number=order.number, proposer=order.proposer, again=order.again, **fields)
         self._archive.propose(proposal)
         return proposal
 
@@ -77,6 +78,10 @@ class Desk:
     def _proposed(self, order: Order) -> Proposed:
         if order.proposer == REFERENCE:
             return Proposed(text=reference_text(order.operator), operator=order.operator)
+        if order.again is not None:
+            earlier = self._archive.result_of(self._name, order.again)
+            assert earlier is not None, "only what is told is evaluated again"
+            return Proposed(text=self._archive.find(earlier.program_id).text, operator=order.operator)
         parents = tuple(self._archive.find(parent) for parent in order.parents)
         context = Context(number=order.number, parents=parents, operator=order.operator, prompts=order.prompts)
         stream = numpy_stream(self._seed, "propose", order.number)
@@ -86,7 +91,11 @@ class Desk:
         references = self._spec.references
         if number < len(references):
             return Order(campaign=self._name, number=number, proposer=REFERENCE, operator=references[number])
-        return self._repair(number) or self._next(number)
+        leader = leader_due(self._archive, self._spec)
+        return self._again(number, leader) if leader else self._repair(number) or self._next(number)
+
+    def _again(self, number: int, elite: Elite) -> Order:
+        return Order(campaign=self._name, number=number, proposer=REEVALUATION, operator=REEVALUATION, again=elite.number)
 
     def _repair(self, number: int) -> Order | None:
         """A model's refused program goes back to whoever wrote it, once."""
@@ -99,10 +108,12 @@ class Desk:
         return order.model_copy(update={"repairs": refused})
 
     def _next(self, number: int) -> Order:
-        parents = self._archive.ask(self._name, PARENTS, numpy_stream(self._seed, "ask", number))
+        parents = self._archive.ask(self._name, PARENTS, numpy_stream(self._seed, "ask", number), self._spec.island(number))
         arms = [arm for arm in self.arms() if NEEDED[arm.operator][0] <= len(parents)] or self.arms()
         arm = arms[0] if len(arms) == 1 else choose(self.tallies(arms), numpy_stream(self._seed, "arm", number))
-        return self._write(number, arm, parents[: NEEDED[arm.operator][1]])
+        parents = parents[: NEEDED[arm.operator][1]]
+        unproven = parent_due(parents, self._spec)
+        return self._again(number, unproven) if unproven else self._write(number, arm, parents)
 
     def _write(self, number: int, arm: Arm, parents: Sequence[Elite]) -> Order:
         prompter = self._authors[arm.proposer].prompter

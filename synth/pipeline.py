@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from archive.base import Archive
+from archive.grid import cell
 from archive.records import Proposal, Result
 from sandbox.errors import WorkerLost
-from sandbox.evaluate import Memory
+from sandbox.evaluate import NO_BARS, Memory
 from sandbox.language.gates import NoveltyStatus, check_novelty, duplicate_refusal
 from sandbox.records import Evaluation, GateReport, Rung, RunResult, Traced, TrainJob, program_id
 from sandbox.score import Anchor
@@ -35,12 +36,23 @@ class Judge(Protocol):
         """What 0 and 1 mean on a rung's tasks."""
         ...
 
-    def evaluate(self, rule: Traced, rung: Rung, baseline: Traced, memory: Memory, *, priority: int = 0) -> Evaluation:
-        """One program on one rung."""
+    def evaluate(
+        self, rule: Traced, rung: Rung, baseline: Traced, memory: Memory, *, count: int | None = None, priority: int = 0
+    ) -> Evaluation:
+        """One program on one rung, on its first `count` seeds."""
         ...
 
-    def climb(self, rule: Traced, rungs: Sequence[Rung], baseline: Traced, memory: Memory, *, priority: int = 0) -> tuple[Evaluation, ...]:
-        """One program up the ladder."""
+    def climb(
+        self,
+        rule: Traced,
+        rungs: Sequence[Rung],
+        baseline: Traced,
+        memory: Memory,
+        *,
+        bars: Mapping[str, float] = NO_BARS,
+        priority: int = 0,
+    ) -> tuple[Evaluation, ...]:
+        """One program up the ladder, against bars by rung."""
         ...
 
 
@@ -78,25 +90,54 @@ class Pipeline:
         Raises Stopped where the campaign ends before it is known, and faults of ours.
         """
         try:
-            return self._judge(proposal, trusted)
+            return self._judge(proposal, trusted) if proposal.again is None else self._judge_again(proposal, proposal.again)
         except BaseException:
             self.turnstile.give_up(proposal.number)
             raise
 
     def _judge(self, proposal: Proposal, trusted: bool) -> Result | None:
         report = self._patiently(lambda: self.judge.gates(proposal.text, self.spec.all_rungs, trusted=trusted, priority=proposal.number))
-        result = _result(proposal, report)
+        result = _result(proposal, report, self.spec.island(proposal.number))
         with self.turnstile.turn(proposal.number):
             if self.turnstile.full:
                 return None
             result = self._judge_novelty(result)
         if result.refusal is not None or report.traced is None:
             return result
-        traced = report.traced
+        traced, bars = report.traced, self._bars(result)
         evaluations = self._patiently(
-            lambda: self.judge.climb(traced, self.spec.rung, self.baseline, self.memory, priority=proposal.number)
+            lambda: self.judge.climb(traced, self.spec.rung, self.baseline, self.memory, bars=bars, priority=proposal.number)
         )
         return result.model_copy(update={"evaluations": evaluations})
+
+    def _bars(self, result: Result) -> dict[str, float]:
+        """What a race compares with beside `promote`: who held the program's cell when at the latest it was ordered.
+
+        Only on the rung where that one stands: below, the program has to climb whatever it scores; above, it is better already.
+        """
+        if result.descriptor is None or not any(rung.race for rung in self.spec.rung):
+            return {}
+        told = max(0, result.number - self.spec.lag + 1)
+        holder = self.archive.bar(result.campaign, result.island, cell(result.descriptor), told)
+        return {} if holder is None else {self.spec.rung[holder.rung].name: holder.low}
+
+    def _judge_again(self, proposal: Proposal, number: int) -> Result | None:
+        """An earlier program on as many fresh seeds as its highest rung has; its score becomes that of all seeds it ever had."""
+        with self.turnstile.turn(proposal.number):
+            if self.turnstile.full:
+                return None
+        earlier = self.archive.result_of(proposal.campaign, number)
+        assert earlier is not None, "only what was scored is evaluated again"
+        assert earlier.traced is not None, "only what was scored is evaluated again"
+        assert earlier.rung is not None, "only what was scored is evaluated again"
+        traced, place = Traced.model_validate_json(earlier.traced), earlier.rung
+        rung, before = self.spec.rung[place], earlier.evaluations
+        count = len(before[place].runs) // len(rung.tasks) + rung.seeds
+        evaluation = self._patiently(
+            lambda: self.judge.evaluate(traced, rung, self.baseline, self.memory, count=count, priority=proposal.number)
+        )
+        evaluations = (*before[:place], evaluation, *before[place + 1 :])
+        return earlier.model_copy(update={"number": proposal.number, "again": number, "evaluations": evaluations})
 
     def _judge_novelty(self, result: Result) -> Result:
         """Compares with every earlier sound proposal, told or not."""
@@ -121,7 +162,7 @@ class Pipeline:
             return work()
 
 
-def _result(proposal: Proposal, report: GateReport) -> Result:
+def _result(proposal: Proposal, report: GateReport, island: int) -> Result:
     return Result(
         campaign=proposal.campaign,
         number=proposal.number,
@@ -132,4 +173,5 @@ def _result(proposal: Proposal, report: GateReport) -> Result:
         descriptor=report.descriptor,
         traced=report.traced.model_dump_json() if report.traced else None,
         gate_seconds=report.seconds,
+        island=island,
     )

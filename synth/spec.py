@@ -40,6 +40,14 @@ class BudgetSection(Record):
     calls: int | None = Field(None, gt=0)  # answers of models
 
 
+class SearchSection(Record):
+    """How the archive is searched. A program's proposal number modulo `islands` is its island; each draws its parents from its own grid."""
+
+    islands: int = Field(1, ge=1, le=64)
+    migrate_every: int = Field(20, ge=1)  # results, after which the best of each island is copied to the next
+    reevaluations: int = Field(2, ge=0, le=20)  # the most times one program is evaluated again on fresh seeds; 0 trusts first scores
+
+
 class SandboxSection(Record):
     """Where untrusted text is traced."""
 
@@ -59,6 +67,7 @@ class CampaignSpec(Record):
     holdout: Rung | None = None  # tasks the search never sees; its seeds are its own
     agent: AgentSettings = AgentSettings()
     sandbox: SandboxSection = SandboxSection()
+    search: SearchSection = SearchSection()
     baseline: str = "ppo"
 
     @field_validator("proposer", mode="before")
@@ -97,11 +106,17 @@ class CampaignSpec(Record):
             raise ValueError(f"the hold-out is called {holdout.name!r} like a rung, and would get its seeds: rename it")
         if holdout.promote is not None:
             raise ValueError("the hold-out has `promote`, but nothing comes after it: remove it")
+        if holdout.race:
+            raise ValueError("the hold-out has `race`, but a claim needs all its seeds: remove it")
 
     @property
     def all_rungs(self) -> tuple[Rung, ...]:
         """The ladder, and the hold-out after it."""
         return self.rung if self.holdout is None else (*self.rung, self.holdout)
+
+    def island(self, number: int) -> int:
+        """Where proposal `number` is born."""
+        return number % self.search.islands
 
     @property
     def lag(self) -> int:

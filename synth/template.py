@@ -20,6 +20,11 @@ evaluations = 40          # programs that reach the first rung
 [proposer]
 kind = "mutation"         # edits of the references and of what the archive holds: needs no model and no key
 
+[search]
+# islands = 1             # each has a grid of its own and draws parents from it; proposals go to them in turn
+# migrate_every = 20      # results, after which the best of each island is copied to the next
+# reevaluations = 2       # the most times one program is evaluated again on fresh seeds, before it is a parent again or called best
+
 # The ladder: every new program trains on the first rung, and climbs on while the upper end of its score's interval reaches `promote`.
 # A score of 0 is random play, 1 is the baseline.
 [[rung]]
@@ -27,6 +32,8 @@ name = "probes"
 tasks = ["probe:catch", "probe:delayed-credit"]
 steps = 20000             # environment steps of one training
 seeds = 3                 # trainings a task
+# race = false            # one seed after the other on all tasks, and no more once the program is clearly below `promote` and its cell
+# alpha = 0.05            # how often that may happen to a program that is not
 promote = 0.8
 
 [[rung]]

@@ -183,7 +183,7 @@ def test_our_fault_pauses_and_blames_nobody() -> None:
         run.run()
     event = archive.events("c")[-1]
     assert (event.kind, event.text) == ("paused", "The worker vanished. Look at the machine.")
-    assert all(result.refusal is None or result.refusal.code == "odd" or result.duplicate_of for _, _, result in story(archive))
+    assert all(result.refusal is None or result.refusal.code == "odd" or result.duplicate_of for *_, result in story(archive))
     whole = open_archive(None)
     campaign(spec(), whole)[0].run()
     campaign(spec(), archive)[0].run()
@@ -226,6 +226,6 @@ def test_a_task_that_tells_nothing_apart_is_refused_before_the_search() -> None:
 def test_faults_are_results() -> None:
     archive = open_archive(None)
     campaign(spec(), archive)[0].run()
-    faulty = [result for _, _, result in story(archive) if any(evaluation.fault for evaluation in result.evaluations)]
+    faulty = [result for *_, result in story(archive) if any(evaluation.fault for evaluation in result.evaluations)]
     assert faulty
     assert all(result.evaluations[-1].verdict == "not-finite" for result in faulty)

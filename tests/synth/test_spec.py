@@ -34,6 +34,7 @@ def test_the_template_is_a_spec_and_its_defaults_are_the_defaults(tmp_path: Path
     assert values.pop("proposals") == loaded.most_proposals
     assert values.pop("lag") == loaded.lag
     fields = {**loaded.rung[0].model_dump(), **loaded.agent.model_dump(), **loaded.sandbox.model_dump(), **loaded.campaign.model_dump()}
+    fields |= loaded.search.model_dump()
     fields |= {"baseline": loaded.baseline}
     for key, value in values.items():
         found = fields[key]
@@ -63,6 +64,8 @@ def test_defaults_are_written_out_when_it_is_resolved(tmp_path: Path) -> None:
         ('holdout={name="r", tasks=["probe:delayed-credit"], steps=5}', "like a rung"),
         ('holdout={name="h", tasks=["probe:catch"], steps=5}', "never saw"),
         ('holdout={name="h", tasks=["probe:delayed-credit"], steps=5, promote=1}', "nothing comes after"),
+        ('holdout={name="h", tasks=["probe:delayed-credit"], steps=5, race=true}', "all its seeds"),
+        ("search.islands=0", "search.islands"),
     ],
 )
 def test_contradictions_are_refused(tmp_path: Path, override: str, why: str) -> None:
