@@ -54,7 +54,7 @@ def fates(path: Path) -> list[object]:
     """The story without what is measured in seconds."""
     archive = open_archive(path, create=False)
     rows: list[object] = []
-    for text, parents, result in story(archive):
+    for text, parents, _, result in story(archive):
         returns = [[run.episode_returns for run in evaluation.runs] for evaluation in result.evaluations]
         rows.append((text, parents, result.identity, result.refusal, [evaluation.score for evaluation in result.evaluations], returns))
     archive.close()
