@@ -16,13 +16,16 @@ from sandbox.errors import UsageError
 from sandbox.records import TaskSettings
 from sandbox.tasks.atari_games import games
 from sandbox.tasks.gymnasium_ids import check_id
-from sandbox.tasks.probes import SKILLS
+from sandbox.tasks.probes import META_WORLDS, SKILLS, WORLDS
 
 if TYPE_CHECKING:
     from sandbox.tasks.base import Task  # imports torch
 
 PROBES: tuple[str, ...] = tuple(f"probe:{world}" for world in SKILLS)
-"""The full names of all probes."""
+"""The full names of the probes for one skill each: what `probes` is short for on the command line."""
+
+META_TASKS: tuple[str, ...] = tuple(f"probe:{world}" for world in META_WORLDS)
+"""The full names of the worlds that are drawn anew at every reset."""
 
 BACKENDS = {
     "probe": "sandbox.tasks.probes.world",
@@ -50,8 +53,8 @@ def check_name(name: str) -> None:
     family, colon, world = name.partition(":")
     if family not in BACKENDS or not colon or not world:
         raise UsageError(f"{name!r} is not a task.", _remedy(name, [*PROBES, *(f"{known}:{world or 'NAME'}" for known in BACKENDS)]))
-    if family == "probe" and world not in SKILLS:
-        raise UsageError(f"There is no probe called {world!r}.", _remedy(name, PROBES))
+    if family == "probe" and world not in WORLDS:
+        raise UsageError(f"There is no probe called {world!r}.", _remedy(name, [*PROBES, *META_TASKS]))
     if family.startswith("atari") and world not in games():
         raise UsageError(f"There is no Atari game called {world!r}.", _remedy(name, (f"{family}:{game}" for game in games())))
     if family == "gymnasium":

@@ -20,10 +20,71 @@ class Probe(NamedTuple):
 
 SKILLS: dict[str, Probe] = {
     "catch": Probe("sandbox.tasks.probes.catch", "Catch", "credit over a few steps", "a discount of zero, a loss of the wrong sign"),
+    "immediate-credit": Probe(
+        "sandbox.tasks.probes.immediate_credit",
+        "ImmediateCredit",
+        "telling good actions from bad ones",
+        "a loss of the wrong sign, rewards that are not read or belong to another step",
+    ),
     "delayed-credit": Probe(
         "sandbox.tasks.probes.delayed_credit",
         "DelayedCredit",
         "credit that comes later than the rollout is long",
         "returns that stop at the rollout's end instead of bootstrapping",
     ),
+    "chain": Probe(
+        "sandbox.tasks.probes.chain",
+        "Chain",
+        "exploring past an easy reward",
+        "a policy that settles on the first reward it finds",
+    ),
+    "noisy-rewards": Probe(
+        "sandbox.tasks.probes.noisy_rewards",
+        "NoisyRewards",
+        "averaging over noise",
+        "learning from the best rewards seen instead of from their mean",
+    ),
+    "reward-scale-small": Probe(
+        "sandbox.tasks.probes.reward_scale",
+        "SmallRewards",
+        "rewards of a thousandth",
+        "a policy term that is not normalised and drowns in the entropy bonus",
+    ),
+    "reward-scale-large": Probe(
+        "sandbox.tasks.probes.reward_scale",
+        "LargeRewards",
+        "rewards of a thousand",
+        "a value error that swamps the policy, targets without a bound",
+    ),
+    "off-policy": Probe(
+        "sandbox.tasks.probes.off_policy",
+        "OffPolicy",
+        "learning from what older policies did",
+        "returns of old trajectories taken for those of the present policy",
+    ),
+    "many-actions": Probe(
+        "sandbox.tasks.probes.many_actions",
+        "ManyActions",
+        "finding one action in eighteen",
+        "raising an action without lowering the others, a bonus for entropy that grows with their number",
+    ),
+    "changing-goal": Probe(
+        "sandbox.tasks.probes.changing_goal",
+        "ChangingGoal",
+        "unlearning",
+        "a policy that becomes certain and never tries anything again",
+    ),
 }
+"""The probes by name, easiest skill first."""
+
+META_WORLDS: dict[str, Probe] = {
+    "random-mdp": Probe(
+        "sandbox.tasks.probes.random_mdp", "RandomMdp", "whatever a small world may ask for", "one that suits a single world"
+    ),
+    "corridor": Probe("sandbox.tasks.probes.corridor", "Corridor", "finding the better end", "always going the same way"),
+}
+"""Worlds drawn anew by every `reset(seed)`: for meta-training, where a life is lived in one. They judge no program, since the final exam
+would be sat in another world than the one learned in."""
+
+WORLDS: dict[str, Probe] = SKILLS | META_WORLDS
+"""All of them."""

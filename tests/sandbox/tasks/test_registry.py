@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from sandbox.errors import UsageError
-from sandbox.tasks.registry import PROBES, check_name, make_task
+from sandbox.tasks.registry import META_TASKS, PROBES, check_name, make_task
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_users_module_is_not_run_by_checking_its_name() -> None:
     check_name("gymnasium:no_such_module:Heater-v0")
 
 
-@pytest.mark.parametrize("name", PROBES)
+@pytest.mark.parametrize("name", [*PROBES, *META_TASKS])
 def test_probes_are_made_under_their_full_names(name: str) -> None:
     task = make_task(name)
     assert task.name == name

@@ -1,0 +1,48 @@
+"""Reward scale: a bandit paid in a thousandth, or in thousands.
+
+Skill: not minding the unit of rewards. In each of six contexts one of three actions is right and worth 1, the others nothing; ten
+contexts an episode. The learner sees that times 0.001 or times 1000. A rule whose policy term is not normalised drowns in its own entropy
+bonus when rewards are small; when they are large, a value's error drives the layers that the policy shares with it, until these tell no
+contexts apart (PPO and A2C with a shared torso do fail so, Q-learning with a bounded slope does not). Scores are in the plain unit, so
+that all three compare: the best policy scores 10, random play 10/3.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from sandbox.tasks.probes.bandit import Bandit
+
+
+class ScaledBandit(Bandit):
+    """Rewards are shown times `scale`."""
+
+    length = 10
+    num_actions = 3
+    contexts = 6
+    observation_size = contexts
+    chance = 10 / 3
+    optimum = 10.0
+    scale: ClassVar[float]
+
+    def advance(self, actions: Tensor) -> Tensor:
+        """1 for the right action."""
+        return self.right(actions).float()
+
+    def shown(self, reward: Tensor) -> Tensor:
+        """The reward in the other unit."""
+        return reward * self.scale
+
+
+class SmallRewards(ScaledBandit):
+    """A thousandth."""
+
+    scale = 1e-3
+
+
+class LargeRewards(ScaledBandit):
+    """Thousands."""
+
+    scale = 1e3
