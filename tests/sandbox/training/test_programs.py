@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sandbox.language.gates import GATE_SHAPES
 from sandbox.language.program import parse
 from sandbox.records import RunResult, TrainJob
 from sandbox.rules.references import reference_text
@@ -13,7 +14,7 @@ from tests.support import EagerRule, traced
 
 
 def job(name: str, steps: int, seed: int = 1) -> TrainJob:
-    return TrainJob(rule=traced(reference_text(name)), task="probe:catch", steps=steps, seed=seed)
+    return TrainJob(rule=traced(reference_text(name), GATE_SHAPES), task="probe:catch", steps=steps, seed=seed)
 
 
 def numbers(result: RunResult) -> RunResult:
