@@ -140,8 +140,7 @@ class Desk:
 
     def tallies(self, arms: Sequence[Arm]) -> list[Tally]:
         """What the arms brought so far."""
-        steps = [len(rung.tasks) * rung.seeds * rung.steps for rung in self._spec.rung]
-        return tallies(arms, self._archive.letters.outcomes(self._name), steps)
+        return tally(self._spec, self._archive, arms)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -153,3 +152,16 @@ class Desk:
             with self._quiet:
                 self._writing -= 1
                 self._quiet.notify_all()
+
+
+def arms_of(spec: CampaignSpec) -> list[Arm]:
+    """The arms that a spec means."""
+    return [
+        Arm(section.label, operator) for section in spec.proposer for operator in (section.operators if section.asks_a_model else ("",))
+    ]
+
+
+def tally(spec: CampaignSpec, archive: Archive, arms: Sequence[Arm]) -> list[Tally]:
+    """What arms brought so far."""
+    steps = [len(rung.tasks) * rung.seeds * rung.steps for rung in spec.rung]
+    return tallies(arms, archive.letters.outcomes(spec.campaign.name), steps)

@@ -66,11 +66,12 @@ def _make_author(spec: CampaignSpec, section: ProposerSection, archive: Archive,
     from synth.prompting.prompter import ModelPrompter
     from synth.proposers.model import ModelProposer
 
-    proposer = ModelProposer(section, spec.campaign.name, archive.letters, _make_model(section, stack))
+    proposer = ModelProposer(section, spec.campaign.name, archive.letters, make_model(section, stack))
     return Author(proposer, section.operators, ModelPrompter(spec, section, archive))
 
 
-def _make_model(section: ProposerSection, stack: ExitStack) -> Ask:
+def make_model(section: ProposerSection, stack: ExitStack) -> Ask:
+    """Whom a section asks. Raises PrerequisiteMissing without a key that is needed, ArchiveError or UsageError without a recording."""
     if section.kind == "replay":
         from synth.proposers.model import replay
 

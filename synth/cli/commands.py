@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from synth.cli import baseline, campaigns, card, doctor, export, programs, reading, simplify
+from synth.cli import baseline, campaigns, card, doctor, export, programs, prompts, reading, simplify
 
 
 def register(app: typer.Typer) -> None:
     """Adds every command to the app."""
-    for module in (campaigns, programs, reading, simplify, card, export, baseline, doctor):
+    for module in (campaigns, programs, reading, prompts, simplify, card, export, baseline, doctor):
         module.register(app)

@@ -7,6 +7,7 @@ from typing import Any
 from archive.base import Archive
 from sandbox.records import Rung
 from synth.budget import Clock
+from synth.cli.models import arms_of_state, arms_table, plan_of_models, show_plan_of_models
 from synth.cli.output import console, emit_json, inert
 from synth.cli.tables import funnel_line, holdout_table, leaderboard, plain_table, shown
 from synth.holdout import read_holdout
@@ -36,12 +37,12 @@ def show_outcome(archive: Archive, spec: CampaignSpec) -> None:
 
 
 def show_plan(spec: CampaignSpec, as_json: bool) -> None:
-    """What a campaign would train."""
+    """The spec, what a campaign would train, what it would ask a model first, and what models can cost."""
     if as_json:
-        emit_json(
-            {"spec": spec, "rungs": [{"rung": rung.name, "runs": runs(rung), "steps": runs(rung) * rung.steps} for rung in spec.all_rungs]}
-        )
+        rungs = [{"rung": rung.name, "runs": runs(rung), "steps": runs(rung) * rung.steps} for rung in spec.all_rungs]
+        emit_json({"spec": spec, "rungs": rungs, **plan_of_models(spec)})
         return
+    console.print_json(data=spec.model_dump(mode="json", exclude_defaults=True))
     table = plain_table(
         "rung", "runs a program", "steps a program", "climbs at", "tasks", title=f"Campaign {spec.campaign.name}: the spec is fine"
     )
@@ -57,6 +58,7 @@ def show_plan(spec: CampaignSpec, as_json: bool) -> None:
     )
     if spec.holdout is not None:
         console.print(f"At the end, on top of the limits: {spec.campaign.finalists} programs on the hold-out.", highlight=False)
+    show_plan_of_models(spec)
 
 
 def state_of(archive: Archive, spec: CampaignSpec) -> dict[str, Any]:
@@ -73,6 +75,8 @@ def state_of(archive: Archive, spec: CampaignSpec) -> dict[str, Any]:
         "holdout": read_holdout(archive, name),
         "occupancy": archive.occupancy(name),
         "operators": archive.operators(name),
+        "arms": arms_of_state(archive, spec),
+        "spent": archive.letters.spent(name),
         "events": archive.events(name, last=20),
     }
 
@@ -88,8 +92,11 @@ def show_state(archive: Archive, spec: CampaignSpec) -> None:
         ("proposals", state["funnel"]["proposed"], spec.most_proposals),
         ("seconds", state["seconds"], None if minutes is None else 60 * minutes),
         ("device-seconds", state["device_seconds"], budget.device_seconds),
+        ("tokens of models", state["spent"].tokens, budget.tokens),
+        ("calls of models", state["spent"].calls, budget.calls),
     ):
         used.add_row(label, f"{spent:.0f}", "-" if limit is None else f"{limit:.0f}")
+    used.add_row("dollars to models", f"{state['spent'].money:.4f}", "-" if budget.money is None else f"{budget.money:g}")
     console.print(used)
     console.print(f"funnel: {funnel_line(state['funnel'])}", highlight=False)
     console.print(
@@ -105,4 +112,6 @@ def show_state(archive: Archive, spec: CampaignSpec) -> None:
     events = plain_table("event", "")
     for event in state["events"]:
         events.add_row(event.kind, shown(event.text, most=120))
-    console.print(leaderboard(archive.top(name, LEADERS), [rung.name for rung in spec.rung]), cells, operators, events)
+    console.print(
+        leaderboard(archive.top(name, LEADERS), [rung.name for rung in spec.rung]), cells, operators, arms_table(archive, spec), events
+    )
