@@ -22,7 +22,7 @@ from sandbox.isolation.select import open_isolation
 from sandbox.language.program import parse
 from sandbox.records import AgentSettings, GateReport, Limits, Record, Rung, RunResult, TaskSettings, Traced
 from sandbox.rules.references import reference_text
-from sandbox.tasks.registry import check_name
+from sandbox.tasks.registry import PROBES, check_name
 from synth.cli.gates import print_gates
 from synth.cli.output import emit_json, narrate, narration
 from synth.cli.report import Report, measure, show
@@ -114,7 +114,7 @@ def isolation_of(unsafe: bool) -> Iterator[Isolation]:
 # ------------------------------------------------------------------------------------------------------- evaluate
 def evaluate(
     program: Annotated[str, typer.Argument(metavar="FILE|ID|REFERENCE", help="A file, - for standard input, a reference, or an id.")],
-    tasks: Annotated[str, typer.Option(help="Tasks, with commas between: probe:catch,atari-ram:Breakout.")],
+    tasks: Annotated[str, typer.Option(help="Tasks, with commas between: probe:catch,atari-ram:Breakout; `probes` is all skills.")],
     steps: Annotated[int, typer.Option(min=1, help="Agent steps a training.")] = 20_000,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings a task.")] = 2,
     baseline: Annotated[str, typer.Option(help="The reference whose return is a score of 1, or `none`.")] = "ppo",
@@ -216,10 +216,12 @@ def _check_baseline(name: str) -> None:
 
 
 def task_names(text: str) -> tuple[str, ...]:
-    """The tasks of an option, with commas between. UsageError names the nearest ones for one that does not exist."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    """The tasks of an option, with commas between; `probes` is short for all skill probes. UsageError names the nearest ones for one that
+    does not exist."""
+    words = (word.strip() for word in text.split(","))
+    names = tuple(name for word in words if word for name in (PROBES if word == "probes" else (word,)))
     if not names:
-        raise UsageError("No task is named.", "Write --tasks probe:catch, with commas between several.")
+        raise UsageError("No task is named.", "Write --tasks probe:catch, with commas between several; or --tasks probes.")
     for name in names:
         check_name(name)
     return names

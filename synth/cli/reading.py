@@ -18,8 +18,10 @@ from rich.tree import Tree
 from archive.records import Elite, Result
 from archive.store import SqliteArchive, default_path, open_archive
 from sandbox.records import Evaluation, RefusalRecord, RunResult
+from synth.card.archived import skill_cards
 from synth.cli.campaigns import ArchiveOption, JsonOption, named
 from synth.cli.output import console, emit_json, inert
+from synth.cli.profile import profile
 from synth.cli.tables import interval, leaderboard, plain_table, shown, sparkline
 from synth.spec import CampaignSpec
 
@@ -54,14 +56,17 @@ def show(program: IdArgument, archive: ArchiveOption = None, as_json: JsonOption
     with _opened(archive) as opened:
         elite = opened.find(program)
         result = opened.result(elite)
+        skills = skill_cards(opened, result, CampaignSpec.model_validate_json(opened.campaign_spec(elite.campaign)))
     if as_json:
-        emit_json(_document(elite, result))
+        emit_json(_document(elite, result) | {"skills": skills})
         return
     origin = f"{elite.proposer}: {elite.operator}" + (f" of {', '.join(elite.parents)}" if elite.parents else "")
     console.print(Text(f"{elite.id}  {inert(elite.title)}", style="bold"))
     console.print(Text(inert(f"campaign {elite.campaign}, proposal {elite.number}, {origin}, {elite.children} children"), style="dim"))
     console.print(code(elite.text))
     console.print(Text("In flight: nothing is known of it yet.") if result is None else _findings(result))
+    if (chart := profile({skill.task: None if skill.score is None else skill.score.mean for skill in skills})) is not None:
+        console.print(chart)
 
 
 def diff(

@@ -15,6 +15,7 @@ from sandbox.records import AgentSettings, CurvePoint, Evaluation, Record, Rung,
 from sandbox.score import Anchor, score
 from sandbox.tasks.human import human_normalised
 from synth.cli.output import console, inert, narrate
+from synth.cli.profile import profile
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -152,6 +153,8 @@ def show(report: Report) -> None:
     for task in report.tasks:
         table.add_row(*_cells(task, people))
     console.print(table)
+    if (skills := profile({task.task: task.score for task in report.tasks})) is not None:
+        console.print(skills)
     if report.score is not None:
         console.print(Text(f"score {_interval(report.score.mean, (report.score.low, report.score.high))}, n = {report.score.n}"))
     console.print(Text(_settings(report)), style="dim")

@@ -45,6 +45,7 @@ def lossmith(*arguments: str, text: str | bytes = b"", path: str | None = None) 
         (["evaluate", "ppoo", "--tasks", "probe:catch"], b"discorl_like"),
         (["evaluate", "ppo", "--tasks", "nonsense"], b"not a task"),
         (["evaluate", "ppo", "--tasks", "probe:catch,probe:catch"], b"twice"),
+        (["evaluate", "ppo", "--tasks", "probes,probe:catch"], b"twice"),
         (["evaluate", "ppo", "--tasks", "probe:catch", "--baseline", "pppo"], b"ppo"),
         (["evaluate", "ppo", "--tasks", "probe:catch", "--seeds", "0"], b"seeds"),
         (["evaluate", "ppo", "--tasks", "probe:catch", "--sticky", "1.5"], b"sticky"),
