@@ -28,7 +28,7 @@ def idle_terms(traced: Traced) -> tuple[bool, ...]:
     graph = ProgramRule(traced).graph(SHAPE)
     zeros = {f"c.{constant.name}" for constant in traced.program.tunable if constant.value == 0}
     learns = _learning(graph, zeros)
-    return tuple(not learns[term.ref.node] for term in terms(graph))
+    return tuple(not all(learns[node] for node in (term.ref.node, *(node for node, _ in term.path))) for term in terms(graph))
 
 
 def _learning(graph: Graph, zeros: set[str]) -> list[bool]:

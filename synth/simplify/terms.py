@@ -53,6 +53,8 @@ def drop(draft: Draft, term: TextTerm) -> bool:
     place = alike[min(term.twin, len(alike) - 1)]
     left = [one for number, one in enumerate(signed_terms(_held(place.holder))) if number != place.number]
     _hold(place.holder, sum_of(left))
+    if isinstance(place.holder, ast.Assign) and len(left) == 1:
+        _inline(draft, place.holder)
     return True
 
 
@@ -79,6 +81,15 @@ def _simple_variable(draft: Draft, term: ast.expr) -> ast.Assign | None:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and statement.targets[0] in names:
             return statement if len(signed_terms(statement.value)) > 1 else None
     return None
+
+
+def _inline(draft: Draft, assignment: ast.Assign) -> None:
+    """A name that no longer stands for a sum gives way to what it stands for, so that the last term is found again by its code."""
+    (target,) = assignment.targets
+    names = [node for node in ast.walk(draft.loss) if isinstance(node, ast.Name) and node.id == ast.unparse(target) and node is not target]
+    draft.loss.body.remove(assignment)
+    for name in names:
+        draft.replace(name, assignment.value)
 
 
 def _held(holder: ast.Return | ast.Assign) -> ast.expr:
