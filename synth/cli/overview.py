@@ -9,8 +9,9 @@ from sandbox.records import Rung
 from synth.budget import Clock
 from synth.cli.models import arms_of_state, arms_table, plan_of_models, show_plan_of_models
 from synth.cli.output import console, emit_json, inert
-from synth.cli.tables import funnel_line, holdout_table, leaderboard, plain_table, shown
+from synth.cli.tables import funnel_line, holdout_table, leaderboard, mechanism_line, plain_table, shown
 from synth.holdout import read_holdout
+from synth.mechanisms import mechanisms
 from synth.spec import CampaignSpec
 
 LEADERS = 10
@@ -57,7 +58,10 @@ def show_plan(spec: CampaignSpec, as_json: bool) -> None:
         highlight=False,
     )
     if spec.holdout is not None:
-        console.print(f"At the end, on top of the limits: {spec.campaign.finalists} programs on the hold-out.", highlight=False)
+        known = len([name for name in spec.references if name != spec.baseline])
+        console.print(
+            f"At the end, on top of the limits: {spec.campaign.finalists} programs and {known} references on the hold-out.", highlight=False
+        )
     show_plan_of_models(spec)
 
 
@@ -74,6 +78,7 @@ def state_of(archive: Archive, spec: CampaignSpec) -> dict[str, Any]:
         "leaderboard": [elite.model_dump(mode="json", exclude={"text"}) for elite in archive.top(name, LEADERS)],
         "holdout": read_holdout(archive, name),
         "occupancy": archive.occupancy(name),
+        "mechanisms": mechanisms(archive, spec),
         "operators": archive.operators(name),
         "arms": arms_of_state(archive, spec),
         "spent": archive.letters.spent(name),
@@ -82,7 +87,7 @@ def state_of(archive: Archive, spec: CampaignSpec) -> dict[str, Any]:
 
 
 def show_state(archive: Archive, spec: CampaignSpec) -> None:
-    """Budgets, funnel, grid, operators, events."""
+    """Budgets, funnel, mechanisms, grid, operators, events."""
     state = state_of(archive, spec)
     name, budget = spec.campaign.name, spec.budget
     used = plain_table("budget", "used", "limit", title=f"Campaign {name}")
@@ -102,6 +107,8 @@ def show_state(archive: Archive, spec: CampaignSpec) -> None:
     console.print(
         f"refused: {inert(', '.join(f'{why} {count}' for why, count in list(state['refusals'].items())[:8])) or 'none'}", highlight=False
     )
+    for mechanism in state["mechanisms"]:
+        console.print(mechanism_line(mechanism))
     cells = plain_table("cell (kind / nodes / free predictions / carried state)", "held by")
     for cell, program_id in state["occupancy"].items():
         cells.add_row(cell, program_id)

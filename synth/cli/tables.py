@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
@@ -9,8 +10,10 @@ from rich.text import Text
 
 from archive.records import Elite
 from sandbox.records import Score
+from synth.claims import Word
 from synth.cli.output import inert
-from synth.holdout import HoldoutReport
+from synth.holdout import Finalist, HoldoutReport
+from synth.mechanisms import Mechanism
 
 SPARKS = "▁▂▃▄▅▆▇█"
 
@@ -22,21 +25,40 @@ def interval(score: Score | None) -> str:
 
 def leaderboard(elites: Sequence[Elite], rungs: Sequence[str]) -> Table:
     """Programs best first, with the rung that the score is of."""
-    table = plain_table("", "id", "rung", "score [95 %]", "title", title="Leaderboard (1 = the baseline, 0 = random play)")
+    table = plain_table("", "id", "rung", "score [95 %]", "tested", "title", title="Leaderboard (1 = the baseline, 0 = random play)")
     for place, elite in enumerate(elites, start=1):
         rung = rungs[elite.rung] if elite.rung < len(rungs) else str(elite.rung)
-        table.add_row(str(place), elite.id, rung, interval(elite.score), shown(elite.title))
+        times = "once" if elite.evaluated == 1 else f"{elite.evaluated} times"
+        table.add_row(str(place), elite.id, rung, interval(elite.score), times, shown(elite.title))
     return table
 
 
 def holdout_table(report: HoldoutReport) -> Table:
-    """The final claim."""
-    table = plain_table("id", "score [95 %]", "title", title=f"Hold-out ({report.baseline.rung}): tasks and seeds the search never saw")
-    for finalist in report.finalists:
-        evaluation = finalist.evaluation
-        table.add_row(finalist.id, interval(evaluation.score) if evaluation.score else shown(evaluation.fault), shown(finalist.title))
-    table.add_row("", interval(report.baseline.score), "the baseline itself")
+    """The final claim: a word is said of the baseline, and one of each reference, where the paired difference allows it."""
+    title = f"Hold-out ({report.baseline.rung}): tasks and seeds the search never saw"
+    table = plain_table("", "id", "score [95 %]", "minus baseline", "", "references", "title", title=title)
+    for kind, entries in (("found", report.finalists), ("reference", report.references)):
+        for entry in entries:
+            table.add_row(kind, shown(entry.id), *_claim(entry, report.baseline_name), shown(entry.title))
+    table.add_row("baseline", shown(report.baseline_name), interval(report.baseline.score), "", "", "", "")
     return table
+
+
+def _claim(entry: Finalist, baseline: str) -> tuple[Text, ...]:
+    """Score, difference to the baseline and its word, and how it stands to the references."""
+    if entry.evaluation.score is None:
+        return shown(entry.evaluation.fault), *[Text("-")] * 3
+    ours = [each for each in entry.against if each.rival == baseline]
+    words = Counter(each.word for each in entry.against if each.rival != baseline)
+    gaps = [f"{each.difference.value:+.2f} [{each.difference.low:+.2f}, {each.difference.high:+.2f}]" for each in ours]
+    others = ", ".join(f"{word} {words[word]}" for word in Word if words[word])
+    return Text(interval(entry.evaluation.score)), Text(gaps[0] if gaps else "-"), Text(ours[0].word if ours else "-"), Text(others or "-")
+
+
+def mechanism_line(mechanism: Mechanism) -> Text:
+    """`re-evaluation: 12 programs evaluated again on fresh seeds`, and its warning."""
+    line = Text(inert(f"{mechanism.name}: {mechanism.count} {mechanism.text}"))
+    return line.append(inert(f"  warning: {mechanism.name}: {mechanism.warning}"), style="yellow") if mechanism.warning else line
 
 
 def funnel_line(funnel: Mapping[str, int]) -> str:

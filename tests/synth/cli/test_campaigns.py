@@ -89,11 +89,12 @@ def test_another_spec_under_the_same_name_is_refused(command: Command, spec_file
 def test_status(command: Command, finished: Path) -> None:
     shown = command("status")
     assert shown.code == 0
-    for word in ("evaluations", "funnel:", "policy/<32", "scribble", "finished"):
+    for word in ("evaluations", "funnel:", "re-evaluation: ", "policy/<32", "scribble", "finished"):
         assert word in shown.out
     state = command("status", "c", "--json").json
     assert state["funnel"]["novel"] == 30
-    assert {"occupancy", "operators", "events", "refusals", "holdout"} <= set(state)
+    assert {"occupancy", "operators", "events", "refusals", "holdout", "mechanisms"} <= set(state)
+    assert state["holdout"]["finalists"][0]["against"][0]["word"] in {"better", "level", "worse"}
     assert command("status", "nobody").code == 2
 
 
