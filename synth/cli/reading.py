@@ -62,7 +62,8 @@ def show(program: IdArgument, archive: ArchiveOption = None, as_json: JsonOption
         return
     origin = f"{elite.proposer}: {elite.operator}" + (f" of {', '.join(elite.parents)}" if elite.parents else "")
     console.print(Text(f"{elite.id}  {inert(elite.title)}", style="bold"))
-    console.print(Text(inert(f"campaign {elite.campaign}, proposal {elite.number}, {origin}, {elite.children} children"), style="dim"))
+    place = f"campaign {elite.campaign}, proposal {elite.number}, {origin}"
+    console.print(Text(inert(f"{place}, {elite.children} children, evaluated {elite.evaluated} times"), style="dim"))
     console.print(code(elite.text))
     console.print(Text("In flight: nothing is known of it yet.") if result is None else _findings(result))
     if (chart := profile({skill.task: None if skill.score is None else skill.score.mean for skill in skills})) is not None:
@@ -131,6 +132,8 @@ def _refusal(refusal: RefusalRecord) -> Text:
 
 def _evaluation(evaluation: Evaluation) -> Group:
     heading = f"rung {evaluation.rung}: {interval(evaluation.score)}, {evaluation.device_seconds:.0f} device-seconds"
+    if evaluation.saved and evaluation.bar is not None:
+        heading += f"; stopped as clearly below {evaluation.bar:.2f}, {evaluation.saved} trainings saved"
     table = plain_table("task", "seed", "return", "curve", "loss", "entropy", "value error", "dead heads")
     seeds: Counter[str] = Counter()
     for run in evaluation.runs:
