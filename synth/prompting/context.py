@@ -149,11 +149,7 @@ class Briefer:
     def _baseline_evaluations(self) -> dict[str, Evaluation]:
         if self._spec.baseline not in self._spec.references:
             return {}
-        number = self._spec.references.index(self._spec.baseline)
-        if self._archive.progress(self._name)[1] <= number:
-            return {}
-        elite = self._archive.find(program_id(reference_text(self._spec.baseline)))  # perhaps another campaign's: the same text
-        result = self._archive.result(elite.model_copy(update={"campaign": self._name, "number": number}))
+        result = self._archive.result_of(self._name, self._spec.references.index(self._spec.baseline))
         return {evaluation.rung: evaluation for evaluation in result.evaluations} if result else {}
 
     def _rung(self, evaluation: Evaluation) -> RungView:
