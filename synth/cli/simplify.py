@@ -47,7 +47,9 @@ def simplify_command(
     program: Annotated[str, typer.Argument(metavar="ID|FILE|REFERENCE", help="A program of the archive, a file, or a reference.")],
     tasks: Annotated[str, typer.Option(help=f"Tasks, with commas between. Default: the first rung's; for a file {TASKS}.")] = "",
     steps: Annotated[int | None, typer.Option(min=1, help=f"Agent steps a training. Default: the first rung's; else {STEPS}.")] = None,
-    seeds: Annotated[int, typer.Option(min=2, max=1000, help="Trainings a task.")] = SEEDS,
+    seeds: Annotated[
+        int, typer.Option(min=2, max=1000, help="Trainings a task; an undecided change gets up to four times as many.")
+    ] = SEEDS,
     episodes: Annotated[int | None, typer.Option(min=1, help="Evaluation episodes a training. Default: the first rung's; else 64.")] = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="How much of what the program learned a change may cost, at the interval's lower end.")

@@ -5,6 +5,7 @@ The same program, rung and seed give the same result: every training is decided 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from sandbox.score import Anchor, check_anchor
 from synth.simplify.edits import Rounding, Term, roundings, terms_of, with_rounding, without_term, without_unused
 from synth.simplify.paired import no_worse, paired_difference
 from synth.simplify.records import Ground, Simplification, Trial
+
+TIMES = (1, 2, 4)
+"""How many times the rung's seeds a trial gets, at most, one after the other until it is decided."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,9 @@ class Bench:
         """What the gates say."""
         return self.evaluator.gates(text, [self.rung], trusted=self.trusted)
 
-    def train(self, traced: Traced, priority: int = 0) -> Evaluation:
-        """Every task and seed."""
-        seeds = self.evaluator.seeds(self.rung)
+    def train(self, traced: Traced, times: int = 1, priority: int = 0) -> Evaluation:
+        """Every task and seed, and `times` as many seeds; the first ones are always the same."""
+        seeds = self.evaluator.seeds(self.rung.model_copy(update={"seeds": times * self.rung.seeds}))
         return self.evaluator.run_rung(traced, self.rung, seeds, self.memory, priority=priority, on_run=self.on_run)
 
 
@@ -42,9 +46,27 @@ class Bench:
 class Standard:
     """The program as it was given: what every change is compared with."""
 
+    bench: Bench
     traced: Traced
     evaluation: Evaluation
     anchors: dict[str, Anchor]
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def compare(self, other: Traced, tolerance: float, priority: int) -> tuple[Evaluation, Score | None]:
+        """The paired difference of another program, which gets more seeds while it is undecided; None where a training failed.
+
+        Undecided: it may cost more than `tolerance`, but more likely does not.
+        """
+        for times in TIMES:
+            evaluation = self.bench.train(other, times, priority)
+            if evaluation.verdict != Verdict.OK:
+                return evaluation, None
+            with self.lock:  # several trials may need the same new seeds
+                own = self.bench.train(self.traced, times, priority)
+            difference = paired_difference(own, evaluation, self.anchors)
+            if no_worse(difference, tolerance) or difference.mean < -tolerance:
+                break
+        return evaluation, difference
 
 
 @dataclass
@@ -119,10 +141,9 @@ class Search:
         if report.traced is None:
             assert report.refusal is not None, "one of the two is set"
             return _trial(change, Ground.REFUSED, detail=report.refusal.message), None
-        evaluation = self.bench.train(report.traced, priority)
-        if evaluation.verdict != Verdict.OK:
+        evaluation, difference = self.standard.compare(report.traced, self.tolerance, priority)
+        if difference is None:
             return _trial(change, Ground.FAULT, detail=evaluation.fault), None
-        difference = paired_difference(self.standard.evaluation, evaluation, self.standard.anchors)
         return _trial(change, Ground.PAIRED, difference=difference), evaluation
 
     def _teaches_the_same(self, report: GateReport) -> bool:
@@ -163,7 +184,7 @@ def measure(bench: Bench, text: str, traced: Traced | None) -> Standard:
     anchors = bench.evaluator.anchors(bench.rung, traced, bench.memory)
     for anchor in anchors.values():
         _check_learns(anchor)
-    return Standard(traced, evaluation, anchors)
+    return Standard(bench, traced, evaluation, anchors)
 
 
 def _check_learns(anchor: Anchor) -> None:

@@ -37,7 +37,7 @@ from synth.simplify.idle import idle_terms
 from synth.simplify.keeping import keep, read_simplification
 from synth.simplify.paired import no_worse, paired_difference
 from synth.simplify.records import Ground, Simplification, percent
-from synth.simplify.search import Bench, simplify
+from synth.simplify.search import Bench, Standard, simplify
 from synth.spec import BudgetSection, CampaignSection, CampaignSpec
 from tests.synth.doubles import ArithmeticExecutor
 
@@ -212,3 +212,34 @@ def test_ignorance_is_no_permission() -> None:
     assert not no_worse(Score(mean=0.0, low=-0.5, high=0.5, n=2), 0.1)
     assert no_worse(Score(mean=-0.05, low=-0.1, high=0.0, n=9), 0.1)
     assert percent(None) == "-"
+
+
+class Noisy:
+    """A bench on which the unchanged program always gets 2, and the other one these returns in turn."""
+
+    def __init__(self, *returns: float) -> None:
+        self.returns = returns
+        self.asked: list[int] = []
+
+    def train(self, traced: str, times: int = 1, priority: int = 0) -> Evaluation:
+        if traced == "other":
+            self.asked.append(times)
+        return evaluation(*(self.returns[: 4 * times] if traced == "other" else (2.0,) * 4 * times))
+
+
+@pytest.mark.parametrize(
+    ("returns", "asked", "harmless"),
+    [
+        ((2.0,) * 16, [1], True),
+        ((0.0,) * 16, [1], False),  # clear enough
+        ((1.0, *(2.0,) * 15), [1, 2, 4], True),  # one bad seed in four may be more than luck, in sixteen it is not
+        ((1.0, 2.0, 2.0, 2.0) * 4, [1, 2, 4], False),  # a quarter of all seeds is bad: never sure enough
+        ((1.0, 1.0, 2.0, 2.0) * 4, [1], False),  # it more likely costs too much than not
+    ],
+)
+def test_what_is_undecided_gets_more_seeds(returns: tuple[float, ...], asked: list[int], harmless: bool) -> None:
+    bench = Noisy(*returns)
+    standard = Standard(bench, "own", evaluation(), ANCHORS)  # type: ignore[arg-type]
+    _, difference = standard.compare("other", 0.1, 0)  # type: ignore[arg-type]
+    assert difference is not None
+    assert (bench.asked, no_worse(difference, 0.1)) == (asked, harmless)
