@@ -27,10 +27,10 @@ import ale_py
 import numpy as np
 import torch
 from ale_py import roms
-from sandbox.language.tracing import trace, traced_from_reply
 
 from sandbox.isolation.select import open_isolation
 from sandbox.language.program import parse
+from sandbox.language.tracing import trace, traced_from_reply
 from sandbox.records import AgentSettings, Limits, Traced, TrainJob
 from sandbox.rules.references import reference_text
 from sandbox.tasks.atari_games import games
