@@ -82,8 +82,15 @@ def exhausted(archive: Archive, spec: CampaignSpec, clock: Clock) -> Ending | No
         return Ending.EVALUATIONS
     if told >= spec.most_proposals:
         return Ending.PROPOSALS
-    no_call = short_of(budget, archive.letters.spent(name) + Spent(tokens=1, calls=1)) if made == told else None
+    no_call = _no_call_left(archive, spec) if made == told else None
     return no_call or struck(archive, spec, clock)
+
+
+def _no_call_left(archive: Archive, spec: CampaignSpec) -> Ending | None:
+    """The budget of models that is used up, once the search has come to its end: before, there may be something to do without a model."""
+    name = spec.campaign.name
+    over = [event.kind for event in archive.events(name, last=1)] == ["finished"]
+    return short_of(spec.budget, archive.letters.spent(name) + Spent(tokens=1, calls=1)) if over else None
 
 
 def struck(archive: Archive, spec: CampaignSpec, clock: Clock) -> Ending | None:

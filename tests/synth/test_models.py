@@ -158,17 +158,18 @@ def test_killed_while_calls_are_in_flight(tmp_path: Path) -> None:
         deaths = 0
         while True:
             child = subprocess.Popen(
-                [sys.executable, "-c", CHILD, str(path), endpoint.url, str(calls)], cwd=ROOT, stderr=subprocess.DEVNULL
+                [sys.executable, "-c", CHILD, str(path), endpoint.url, str(calls)], cwd=ROOT, stderr=subprocess.PIPE, text=True
             )
             before = len(endpoint.asked)
             while child.poll() is None and len(endpoint.asked) < before + 4:
                 time.sleep(0.01)
             time.sleep(random.random() * 0.4)
             child.send_signal(signal.SIGKILL)
-            if child.wait() != -signal.SIGKILL:
+            _, errors = child.communicate()
+            if child.returncode != -signal.SIGKILL:
                 break
             deaths += 1
-        assert child.returncode == 0
+        assert child.returncode == 0 or "24 calls is used up" in errors, errors  # it may die between its last word and its end
     resumed = open_archive(path)
     assert deaths >= 2
     assert story(resumed) == story(whole)
