@@ -71,7 +71,7 @@ def test_killed_and_interrupted_it_is_the_same_campaign(tmp_path: Path) -> None:
     killed = start(tmp_path, "hurt.sqlite")
     wait_for(tmp_path / "hurt.sqlite", told=1)
     killed.kill()
-    killed.wait()
+    killed.communicate(timeout=60)  # what it started ends with it, and closes the pipes
     interrupted = start(tmp_path, "hurt.sqlite")
     wait_for(tmp_path / "hurt.sqlite", told=2)
     os.killpg(interrupted.pid, signal.SIGINT)  # as a terminal does: to everyone
