@@ -4,9 +4,9 @@ Skill: correcting for data that other policies made. Half the learner's episodes
 seven idle steps, the other two go on to a game of seven steps, in which one of three cues is shown and the action of the same number pays
 1, any other costs 1. The other half begin in the game (its first step pays too), so that it is always learned, whatever is chosen;
 evaluation always begins with the choice. Whoever plays at random loses 7/3 in the game and should settle, whoever has learned it gets 7
-and should not. Replayed trajectories, and the fourth pass over the same ones, come from policies that could not play yet. Taken as they are
-they push the policy to settling, and push on when it has long settled, until nothing else is ever tried; importance weights or a clipped
-ratio stop that. The best policy scores 7, one that settles 3.5, random play -7/18.
+and should not. Replayed trajectories come from policies that could not play yet; taken as they are, they speak for settling. V-trace
+without its weights settles. PPO without its ratio, whose data are never older than a rollout, mostly does not. The best policy scores 7,
+one that settles 3.5, random play -7/18.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 Skill: not minding the unit of rewards. In each of six contexts one of three actions is right and worth 1, the others nothing; ten
 contexts an episode. The learner sees that times 0.001 or times 1000. A rule whose policy term is not normalised drowns in its own entropy
-bonus when rewards are small; when they are large, a value's error drives the layers that the policy shares with it, until these tell no
-contexts apart (PPO and A2C with a shared torso do fail so, Q-learning with a bounded slope does not). Scores are in the plain unit, so
-that all three compare: the best policy scores 10, random play 10/3.
+bonus when rewards are small; when they are large, the value's error may swamp the policy's gradient in the layers that both share (PPO,
+A2C and REINFORCE end near random play, DQN does not). Scores are in the plain unit, so that all three compare: the best policy scores 10,
+random play 10/3.
 """
 
 from __future__ import annotations
