@@ -51,9 +51,11 @@ class BaselineSpec(Record):
     meta: MetaSettings = MetaSettings()
 
     @model_validator(mode="after")
-    def _agents_have_the_lstm(self) -> BaselineSpec:
+    def _agents_fit(self) -> BaselineSpec:
         if self.agent.action_model != "lstm":
             raise ValueError('agent.action_model must be "lstm": the meta-network is defined for agents with that module')
+        if self.agent.device != "cpu":
+            raise ValueError('agent.device must be "cpu": populations are not yet moved to another device')
         return self
 
 

@@ -87,3 +87,11 @@ def test_a_folder_keeps_to_its_spec(tmp_path: Path) -> None:
     MetaTraining(spec(steps=1), tmp_path).run()
     with pytest.raises(UsageError, match="another spec"):
         MetaTraining(spec(steps=2), tmp_path)
+
+
+@pytest.mark.parametrize(("field", "value"), [("action_model", "mlp"), ("device", "cuda")])
+def test_agents_that_cannot_be_trained_are_refused(field: str, value: str) -> None:
+    document = spec().model_dump()
+    document["agent"][field] = value
+    with pytest.raises(ValueError, match=f"agent.{field} must be"):
+        BaselineSpec.model_validate(document)
