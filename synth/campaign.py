@@ -125,7 +125,7 @@ class Campaign:
 
     def _pipeline(self) -> Pipeline:
         """What 0 and 1 mean is measured first: without it no score means anything."""
-        baseline = measure_anchors(self.crew.judge, self.spec, self._memory)
+        baseline = self.crew.valve.patiently(lambda: measure_anchors(self.crew.judge, self.spec, self._memory))
         told = self.archive.progress(self.name)[1]
         admitted = self.archive.funnel(self.name, ())["novel"]
         turnstile = Turnstile(told, admitted, self.spec.budget.evaluations)
@@ -134,7 +134,7 @@ class Campaign:
     def _holdout(self, ending: Ending) -> Ending:
         self.phase = "hold-out"
         self.crew.valve.reopen()
-        judge_finalists(self.archive, self.crew.judge, self.spec, self._memory)
+        self.crew.valve.patiently(lambda: judge_finalists(self.archive, self.crew.judge, self.spec, self._memory))
         return ending
 
     def _guarded(self, work: Callable[[], Ending], *, limited: bool) -> Ending:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from archive.base import Archive
 from archive.grid import cell
 from archive.records import Proposal, Result
-from sandbox.errors import WorkerLost
 from sandbox.evaluate import NO_BARS, Memory
 from sandbox.language.gates import NoveltyStatus, check_novelty, duplicate_refusal
 from sandbox.records import Evaluation, GateReport, Rung, RunResult, Traced, TrainJob, program_id
 from sandbox.score import Anchor
 from synth.spec import CampaignSpec
 from synth.turnstile import Turnstile
-from synth.valve import Stopped, Valve
-
-T = TypeVar("T")
+from synth.valve import Valve
 
 
 class Judge(Protocol):
@@ -96,7 +93,9 @@ class Pipeline:
             raise
 
     def _judge(self, proposal: Proposal, trusted: bool) -> Result | None:
-        report = self._patiently(lambda: self.judge.gates(proposal.text, self.spec.all_rungs, trusted=trusted, priority=proposal.number))
+        report = self.valve.patiently(
+            lambda: self.judge.gates(proposal.text, self.spec.all_rungs, trusted=trusted, priority=proposal.number)
+        )
         result = _result(proposal, report, self.spec.island(proposal.number))
         with self.turnstile.turn(proposal.number):
             if self.turnstile.full:
@@ -105,7 +104,7 @@ class Pipeline:
         if result.refusal is not None or report.traced is None:
             return result
         traced, bars = report.traced, self._bars(result)
-        evaluations = self._patiently(
+        evaluations = self.valve.patiently(
             lambda: self.judge.climb(traced, self.spec.rung, self.baseline, self.memory, bars=bars, priority=proposal.number)
         )
         return result.model_copy(update={"evaluations": evaluations})
@@ -133,7 +132,7 @@ class Pipeline:
         traced, place = Traced.model_validate_json(earlier.traced), earlier.rung
         rung, before = self.spec.rung[place], earlier.evaluations
         count = len(before[place].runs) // len(rung.tasks) + rung.seeds
-        evaluation = self._patiently(
+        evaluation = self.valve.patiently(
             lambda: self.judge.evaluate(traced, rung, self.baseline, self.memory, count=count, priority=proposal.number)
         )
         evaluations = (*before[:place], evaluation, *before[place + 1 :])
@@ -149,17 +148,6 @@ class Pipeline:
             return result.model_copy(update={"refusal": duplicate_refusal(novelty.of), "duplicate_of": novelty.of})
         self.turnstile.admit(result.number, result.identity, result.program_id)
         return result
-
-    def _patiently(self, work: Callable[[], T]) -> T:
-        """Tries once more where a worker was lost through no fault of the program."""
-        if self.valve.is_shut:
-            raise Stopped
-        try:
-            return work()
-        except WorkerLost:
-            if self.valve.is_shut:
-                raise Stopped from None
-            return work()
 
 
 def _result(proposal: Proposal, report: GateReport, island: int) -> Result:

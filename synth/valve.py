@@ -12,10 +12,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from sandbox.errors import WorkerLost
 from sandbox.execution.base import Executor, JobResult
 from sandbox.records import DescribeJob, GateJob, Limits, RunResult, TrainJob
 
+T = TypeVar("T")
 Remember = Callable[[TrainJob, RunResult], None]
 
 
@@ -73,6 +76,20 @@ class Valve:
         self.is_shut = True
         self._executor.close()
         self._move()
+
+    def patiently(self, work: Callable[[], T]) -> T:
+        """Tries work that uses this executor once more where a worker was lost through no fault of the program.
+
+        Raises Stopped where the valve is shut before or meanwhile, and WorkerLost where the second attempt loses one, too.
+        """
+        if self.is_shut:
+            raise Stopped
+        try:
+            return work()
+        except WorkerLost:
+            if self.is_shut:
+                raise Stopped from None
+            return work()
 
     def _move(self) -> None:
         """Starts what may start; once shut and idle, turns away what waits."""

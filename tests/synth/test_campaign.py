@@ -155,19 +155,21 @@ def test_the_wall_clock_ends_it_and_the_holdout_still_follows() -> None:
     assert made - told <= 5
 
 
-def test_a_worker_lost_once_is_forgiven() -> None:
+@pytest.mark.parametrize("phase", ["anchors", "search", "hold-out"])
+def test_a_worker_lost_once_is_forgiven(phase: str) -> None:
     archive = open_archive(None)
     run, executor = campaign(spec(evaluations=5), archive)
     lost = threading.Event()
 
     def lose(job: object) -> None:
-        if isinstance(job, TrainJob) and job.rule != "random" and not lost.is_set() and len(executor.trained) > 10:
+        if isinstance(job, TrainJob) and run.phase == phase and not lost.is_set():
             lost.set()
             raise WorkerLost("The worker vanished.")
 
     executor.before = lose
     assert run.run() == Ending.EVALUATIONS
     assert lost.is_set()
+    assert read_holdout(archive, "c") is not None
 
 
 def test_our_fault_pauses_and_blames_nobody() -> None:
