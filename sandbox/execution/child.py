@@ -107,12 +107,22 @@ def _describe(job: DescribeJob) -> JobResult:
 RUNNERS: dict[type, Callable[[Any], JobResult]] = {TrainJob: _train, GateJob: _gates, DescribeJob: _describe}
 
 
+NEEDED = (
+    "sandbox.training.trainer",
+    "sandbox.tasks.registry",
+    *(f"sandbox.language.{name}" for name in ("gates", "tracing", "sense", "identity", "descriptor", "cost")),
+    # What torch imports by itself at the first fake tensor: one CPU-second, in every job that verifies a graph.
+    "torch._dynamo",
+    "torch.fx.experimental.symbolic_shapes",
+)
+
+
 def preload() -> None:
     """Imports all that jobs need, so that forked processes start warm. One thread: a fork after a threaded operation deadlocks."""
     import torch
 
     torch.set_num_threads(1)
-    for module in ("sandbox.training.trainer", "sandbox.language.gates", "sandbox.tasks.registry"):
+    for module in NEEDED:
         with contextlib.suppress(ImportError):  # the job that needs what is missing says so itself
             importlib.import_module(module)
 
