@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from sandbox.language import toolkit as rl
 from sandbox.rules.meta.values import Trajectory
+
+
+class Judged(Protocol):
+    """What a value function reads of trajectories, aligned as in `Rollout`."""
+
+    @property
+    def observations(self) -> Tensor:
+        """`[T+1, B, …]`."""
+
+    @property
+    def actions(self) -> Tensor:
+        """`[T+1, B]`; the last row is not read."""
+
+    @property
+    def rewards(self) -> Tensor:
+        """`[T+1, B]`."""
+
+    @property
+    def continues(self) -> Tensor:
+        """`[T+1, B]`."""
+
+    @property
+    def behaviour_log_prob(self) -> Tensor:
+        """`[T, B]`, of the actions under the policy that chose them."""
 
 
 class Rollout(NamedTuple):
@@ -22,6 +47,11 @@ class Rollout(NamedTuple):
     def trajectory(self) -> Trajectory:
         """The T transitions, rewards after the actions that earned them."""
         return Trajectory(self.actions[:-1], self.rewards[1:], self.continues[1:])
+
+    @property
+    def behaviour_log_prob(self) -> Tensor:
+        """`[T, B]`, of the actions under the policy that chose them."""
+        return rl.log_prob(self.behaviour_logits[:-1], self.actions[:-1])
 
     @property
     def mask(self) -> Tensor:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from archive.baseline.rollout import Rollout
+from archive.baseline.rollout import Judged
 from sandbox.graph.recurrence import linear_recurrence
 from sandbox.language import toolkit as rl
 from sandbox.rules.meta.optimiser import AdamState, adam
@@ -61,7 +61,7 @@ class Assessment(NamedTuple):
 
 
 @torch.no_grad()
-def assess(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: Tensor, settings: ValueSettings) -> Assessment:
+def assess(network: ValueNetwork, state: ValueState, rollout: Judged, logits: Tensor, settings: ValueSettings) -> Assessment:
     """Advantages of the policy with `logits` `[T+1, B, A]` over the rollout.
 
     target_t = v_t + delta_t + d_t c_t (target_{t+1} - v_{t+1}), delta_t = rho_t (r_t + d_t v_{t+1} - v_t), c_t = lambda min(1, rho_t), and
@@ -71,7 +71,7 @@ def assess(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: T
     rewards, discounts = rollout.rewards[rows], settings.discount * rollout.continues[rows]
     actions = rollout.actions[:-1]
     values = rl.signed_parabolic(network(state.parameters, rollout.observations))
-    rho = (rl.log_prob(logits[:-1], actions) - rl.log_prob(rollout.behaviour_logits[:-1], actions)).exp()
+    rho = (rl.log_prob(logits[:-1], actions) - rollout.behaviour_log_prob).exp()
     clipped = rho.clamp(max=1)
     delta = clipped * (rewards + discounts * values[1:] - values[:-1])
     errors = linear_recurrence(discounts * settings.lambda_ * clipped, delta, torch.zeros_like(values[-1]))
@@ -90,7 +90,7 @@ def assess(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: T
     )
 
 
-def improve(network: ValueNetwork, state: ValueState, rollout: Rollout, logits: Tensor, settings: ValueSettings) -> ValueState:
+def improve(network: ValueNetwork, state: ValueState, rollout: Judged, logits: Tensor, settings: ValueSettings) -> ValueState:
     """One gradient step of 0.5 (net - sg(net + norm_td))², averaged over steps: the gradient on the raw output is -norm_td."""
     assessment = assess(network, state, rollout, logits.detach(), settings)
 

@@ -6,7 +6,7 @@ stored trace is data like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -92,15 +92,16 @@ class ProgramRule:
             self._calls[shape] = compile_graph(self.graph(shape))
         return self._calls[shape]
 
-    def flat_inputs(self, batch: Batch, state: State) -> list[Tensor]:
-        """All inputs in the order of `graph_inputs`, of the batch's own float type."""
+    def flat_inputs(self, batch: Batch, state: State, constants: Mapping[str, Tensor] | None = None) -> list[Tensor]:
+        """All inputs in the order of `graph_inputs`, of the batch's own float type; with other constants than the rule's where given."""
         heads = self.traced.program.heads
+        constants = self.constants if constants is None else constants
         like = batch.rewards
         views: tuple[Heads, ...] = (batch.online, batch.behaviour, batch.target)
         return [
             *(batch.actions, batch.rewards, batch.continues, batch.truncated, batch.behaviour_log_prob, batch.progress),
             *(view[head.name] for view in views for head in heads),
-            *(self.constants[constant.name].to(like.device, like.dtype) for constant in self.traced.program.tunable),
+            *(constants[constant.name].to(like.device, like.dtype) for constant in self.traced.program.tunable),
             *(state[name].to(like.device, like.dtype) for name in self._state_names),
         ]
 
