@@ -17,7 +17,7 @@ from functools import partial
 from sandbox.errors import WorkerLost
 from sandbox.execution.attempt import Attempt
 from sandbox.execution.base import JobResult
-from sandbox.execution.server import Server
+from sandbox.execution.server import Server, executor_zygote
 from sandbox.execution.wire import Request
 from sandbox.records import DescribeJob, GateJob, Limits, TrainJob
 
@@ -43,7 +43,7 @@ class LocalExecutor:
     def __init__(self, workers: int, warm: Sequence[str] = (), num_envs: int = 16) -> None:
         assert workers >= 1, "at least one worker"
         self.workers = workers
-        self._start_server = partial(Server, warm, num_envs)
+        self._start_server = partial(executor_zygote, warm, num_envs)
         self._queue: queue.PriorityQueue[_Entry] = queue.PriorityQueue()
         self._numbers = itertools.count()
         self._lock = threading.Lock()

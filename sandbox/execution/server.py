@@ -1,4 +1,4 @@
-"""The parent's handle of the zygote: start it, ask it for processes, start it again when it is lost."""
+"""The parent's handle of a zygote: start it, ask it for processes, know when it is lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO
 
 from sandbox.errors import WorkerLost
@@ -21,24 +21,27 @@ END_SECONDS = 10.0
 
 
 class Server:
-    """One zygote process. It leads a session of its own, so that Ctrl-C reaches the parent alone, which then ends it in order."""
+    """One zygote process, `command` in `environment`. Raises OSError where it cannot be started.
 
-    def __init__(self, warm: Sequence[str] = (), num_envs: int = 1) -> None:
+    It leads a session of its own, so that Ctrl-C reaches the parent alone, which then ends it in order.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed in `close`
         self._control = ours
         self._lock = threading.Lock()
         self._lost = False
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "sandbox.execution.zygote", str(theirs.fileno()), str(num_envs), *warm],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                env={**os.environ, **ONE_THREAD},
-                start_new_session=True,
-            )
+        self._said = ""
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    list(command), stdin=theirs.fileno(), stdout=self._log, stderr=self._log, env=dict(environment), start_new_session=True
+                )
+        except OSError:
+            ours.close()
+            self._log.close()
+            raise
 
     @property
     def alive(self) -> bool:
@@ -60,10 +63,12 @@ class Server:
 
     def last_words(self) -> str:
         """The end of what the zygote printed, where it printed anything."""
-        return "" if self._log.closed else tail(self._log.fileno())
+        return self._said if self._log.closed else tail(self._log.fileno())
 
     def close(self) -> None:
-        """Ends the zygote and every job. Returns when they are gone."""
+        """Ends the zygote and every job. Returns when they are gone. Any number of times."""
+        if self._log.closed:
+            return
         if not self._ready():  # still importing, or ended: it has no jobs
             self._process.kill()
         self._control.close()  # which the zygote takes for the parent's end
@@ -72,6 +77,7 @@ class Server:
         except subprocess.TimeoutExpired:
             self._process.kill()  # its children follow it
             self._process.wait()
+        self._said = tail(self._log.fileno())
         self._log.close()
 
     def _ready(self) -> bool:
@@ -80,6 +86,12 @@ class Server:
             return bool(self._control.recv(1))
         except OSError:
             return False
+
+
+def executor_zygote(warm: Sequence[str] = (), num_envs: int = 1) -> Server:
+    """The one that runs an executor's jobs, with `num_envs` emulators of the Atari games among the tasks `warm`."""
+    command = [sys.executable, "-m", "sandbox.execution.zygote", str(num_envs), *warm]
+    return Server(command, {**os.environ, **ONE_THREAD})
 
 
 def tail(descriptor: int) -> str:

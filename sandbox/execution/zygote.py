@@ -1,10 +1,12 @@
 """The fork server: imports torch once, then forks a fresh process for every job in about ten milliseconds.
 
-Started as `python -m sandbox.execution.zygote FD ENVS TASK…`: FD is the control socket, the rest is for `child.warm`. For every job the
-parent sends one byte and three descriptors over it: the job's data socket, its status socket, and its log. On the status socket the
-zygote says `{"pid": …}` and at the end `{"status": …, "oom_killed": …}`; anything the parent sends there, and its closing, kills the
-job. The end of the control socket, the parent's death included, kills every job and the zygote itself. It runs no job, no code of a
-user's, no torch operation that needs threads, and no thread of its own.
+Its standard input is the control socket. For every job the parent sends one byte and three descriptors over it: the job's data socket,
+its status socket, and its log. On the status socket the zygote says `{"pid": …}` and at the end `{"status": …, "oom_killed": …}`;
+anything the parent sends there, and its closing, kills the job. The end of the control socket, the parent's death included, kills every
+job and the zygote itself. It runs no job, no code of a user's, no torch operation that needs threads, and no thread of its own.
+
+Started as `python -m sandbox.execution.zygote ENVS TASK…`, the arguments being `child.warm`'s, it serves an executor's jobs; the sandbox
+has one that forks tracers (`sandbox.isolation.nursery`).
 """
 
 from __future__ import annotations
@@ -18,9 +20,15 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
-from sandbox.execution import child, limits
+from sandbox.execution import limits
+
+Live: TypeAlias = Callable[[socket.socket, int, int], None]
+"""What a forked process does with its data socket, its log and the zygote's process id. It never returns."""
 
 
 @dataclass
@@ -35,8 +43,9 @@ class Running:
 class Zygote:
     """The loop: fork on request, tell of ends, kill on demand."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, live: Live) -> None:
         self.control = control
+        self._live = live
         self.jobs: dict[int, Running] = {}
         self.wakeup, wakeup = socket.socketpair()
         self.wakeup.setblocking(False)
@@ -99,7 +108,7 @@ class Zygote:
             self.selector.close()
             for inherited in (self.control, self.wakeup, self._signals, *(job.status for job in self.jobs.values())):
                 inherited.close()
-            child.live(data, log, zygote)
+            self._live(data, log, zygote)
         except BaseException:  # noqa: BLE001  the job's log is the one place where its reason can be read
             traceback.print_exc()
         finally:
@@ -163,16 +172,31 @@ def _tell(listener: socket.socket, **news: int | bool) -> None:
         listener.sendall(json.dumps(news).encode() + b"\n")
 
 
-def main() -> None:
-    """Warms up and serves."""
-    limits.adopt_orphans()
-    child.preload()
-    child.warm(sys.argv[3:], int(sys.argv[2]))
+def claim_control() -> socket.socket:
+    """The control socket, moved away from standard input, which is empty from here on."""
+    control = socket.socket(fileno=os.dup(0))
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return control
+
+
+def serve(control: socket.socket, live: Live) -> None:
+    """Says that everything is loaded, and forks until the parent is gone."""
     gc.collect()
     gc.freeze()  # keeps the collector of the children from touching, and so copying, the shared pages
-    control = socket.socket(fileno=int(sys.argv[1]))
     control.sendall(b"r")  # ready
-    Zygote(control).serve()
+    Zygote(control, live).serve()
+
+
+def main() -> None:
+    """Warms up and serves."""
+    from sandbox.execution import child
+
+    control = claim_control()
+    limits.adopt_orphans()
+    child.preload()
+    child.warm(sys.argv[2:], int(sys.argv[1]))
+    serve(control, child.live)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """bubblewrap: namespaces around the tracer, with nothing of the host in them but the interpreter, its packages and system libraries.
 
 What it does not stop: bugs of the kernel (there is one kernel, shared with the host; a filter leaves the program few of its calls), and one
-sandbox using up to its limits of memory and processor time. It has no cgroup, so limits are of the process, which may start no other.
+sandbox using up to its limits of memory and processor time.
 
-As root no user namespace is made: in one, the inner user would still be the host's root for files. Instead the tracer runs as `nobody`
-without capabilities. As a plain user a user namespace is needed, and further ones are forbidden inside.
+Inside runs a fork server that imports torch once and never sees a program (`sandbox.isolation.nursery`). It keeps one capability,
+CAP_SYS_ADMIN, to give each tracer namespaces of its own; the tracer gives it up before it is handed any text, and is checked for that.
+
+As root no user namespace is made: in one, the inner user would still be the host's root for files. Instead everything inside runs as
+`nobody`. As a plain user a user namespace is needed, and further ones are forbidden inside.
 """
 
 from __future__ import annotations
@@ -16,9 +19,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sandbox.errors import PrerequisiteMissing
-from sandbox.isolation.interpreter import FLAGS, MODULE, SOURCE_ROOT, environment, executable, interpreter_files, package_roots
+from sandbox.isolation.forked import Launch, Nursery
+from sandbox.isolation.interpreter import FLAGS, NURSERY, SOURCE_ROOT, environment, executable, interpreter_files, package_roots
 from sandbox.isolation.pool import TracerPool
-from sandbox.isolation.process import Launch
 
 NAME = "bubblewrap"
 NOBODY = 65534
@@ -31,21 +34,24 @@ _UNSHARED = ("net", "pid", "ipc", "uts")
 
 def open_bubblewrap(pool_size: int) -> TracerPool:
     """The pool. Raises PrerequisiteMissing where bubblewrap is not installed."""
-    return TracerPool(NAME, launch(), pool_size, check_hello)
+    return TracerPool(NAME, Nursery(launch()), pool_size, check_hello)
 
 
 def launch(root: bool | None = None) -> Launch:
     """The command line for this user, or for root where `root` says so."""
     as_root = os.geteuid() == 0 if root is None else root
     bwrap = _need("bwrap", "apt-get install bubblewrap")
-    argv = [bwrap, *_namespaces(bwrap, as_root), *_files(as_root), *_environment(), "--chdir", "/tmp", "--remount-ro", "/", "--"]
-    argv += _without_privileges() if as_root else []
-    return Launch((*argv, str(executable()), *FLAGS, "-m", MODULE, "--filter"), {})
+    argv = [bwrap, *_namespaces(bwrap, as_root), *_files(as_root), *_environment(), "--chdir", "/tmp"]
+    argv += ["--remount-ro", "/dev", "--remount-ro", "/", "--"]
+    argv += _with_one_privilege() if as_root else []
+    return Launch((*argv, str(executable()), *FLAGS, "-m", NURSERY, "--alone", "--filter"), {})
 
 
 def check_hello(hello: dict[str, object]) -> None:
     """What the tracer found when it looked around. Raises PrerequisiteMissing if the walls are not where they should be."""
     seen = {"runs as root": hello.get("uid") == 0, "sees a network": hello.get("network") not in (["lo"], [])}
+    seen["has privileges left"] = hello.get("capabilities") != 0
+    seen["shares its processes"] = hello.get("first") is not True
     seen["has no filter of system calls for this kind of machine"] = hello.get("filter") is not True
     broken = [what for what, found in seen.items() if found]
     if broken:
@@ -57,12 +63,14 @@ def _namespaces(bwrap: str, as_root: bool) -> list[str]:
     if as_root:
         return arguments
     arguments += ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), "--cap-drop", "ALL"]
+    arguments += ["--cap-add", "CAP_SYS_ADMIN"]
     return [*arguments, "--disable-userns"] if _knows(bwrap, "--disable-userns") else arguments
 
 
-def _without_privileges() -> list[str]:
+def _with_one_privilege() -> list[str]:
     user = ["--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
-    return [_need("setpriv", "apt-get install util-linux"), *user, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"]
+    sets = [f"--{kind}=-all,+sys_admin" for kind in ("inh-caps", "ambient-caps", "bounding-set")]
+    return [_need("setpriv", "apt-get install util-linux"), *user, *sets, "--no-new-privs"]
 
 
 def _files(as_root: bool) -> list[str]:

@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
-MODULE = "sandbox.isolation.tracer"
+TRACER, NURSERY = "sandbox.isolation.tracer", "sandbox.isolation.nursery"
+"""What runs inside: one tracer, or the server that forks them."""
+
 FLAGS = ("-s", "-S", "-P", "-B")
 """No user packages, no `.pth` files, no script folder on the path, no bytecode written."""
 

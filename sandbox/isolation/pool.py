@@ -1,6 +1,7 @@
 """A pool of started tracers, each used once: importing torch takes seconds, so it happens ahead of the job.
 
 Processes are started by one thread that lives as long as the pool: a sandbox that dies with its parent dies with the parent *thread*.
+A job whose process was lost for a reason of ours runs once more; nothing of the first attempt is kept.
 """
 
 from __future__ import annotations
@@ -8,29 +9,43 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from sandbox.errors import WorkerLost
 from sandbox.isolation.base import Reply
-from sandbox.isolation.process import Launch, StartupFailed, TracerProcess
+from sandbox.isolation.process import Channel, StartupFailed, TracerProcess
 from sandbox.records import Limits
 
 ATTEMPTS = 3
+TRIES = 2
 CLOSE_SECONDS = 10.0
 
 
+class Source(Protocol):
+    """Where started tracers come from. Its methods are called by one thread."""
+
+    def start(self) -> Channel:
+        """One more, on its way. Raises OSError or WorkerLost where it cannot be started."""
+        ...
+
+    def close(self) -> None:
+        """Ends whatever it needed for that, and every tracer."""
+        ...
+
+
 class TracerPool:
-    """An `Isolation` over processes that `launch` describes, `pool_size` of them waiting ahead of demand.
+    """An `Isolation` over processes from `source`, `pool_size` of them waiting ahead of demand.
 
     `check` judges what each process says of itself, and raises. A process that cannot be started is WorkerLost, after ATTEMPTS tries.
     """
 
-    def __init__(self, name: str, launch: Launch, pool_size: int, check: Callable[[dict[str, object]], None] = lambda hello: None) -> None:
+    def __init__(self, name: str, source: Source, pool_size: int, check: Callable[[dict[str, object]], None] = lambda hello: None) -> None:
         self.name = name
-        self._launch = launch
+        self._source = source
         self._size = max(1, pool_size)
         self._check = check
         self._changed = threading.Condition()
-        self._waiting: deque[TracerProcess | OSError] = deque()
+        self._waiting: deque[TracerProcess | OSError | WorkerLost] = deque()
         self._running: set[TracerProcess] = set()
         self._wanted = 0  # runs that wait for a process
         self._closed = False
@@ -39,6 +54,17 @@ class TracerPool:
 
     def run(self, request: bytes, limits: Limits) -> Reply:
         """Runs one job in a process of its own. Safe from several threads."""
+        for _ in range(TRIES - 1):
+            try:
+                return self._run_once(request, limits)
+            except StartupFailed:
+                raise
+            except WorkerLost:
+                if self._closed:
+                    raise
+        return self._run_once(request, limits)
+
+    def _run_once(self, request: bytes, limits: Limits) -> Reply:
         process = self._ready_process()
         try:
             reply = process.run(request, limits)
@@ -69,15 +95,18 @@ class TracerPool:
             self._waiting.clear()
         for process in waiting:
             process.kill()
+        self._source.close()
 
     def _ready_process(self) -> TracerProcess:
-        for attempt in range(ATTEMPTS):
+        failures = 0
+        while True:
             process = self._take()
+            failures += not process.was_ready  # one that died while it waited says nothing about the next
             try:
                 self._check(process.wait_ready())
             except StartupFailed:
                 self._drop(process)
-                if attempt + 1 == ATTEMPTS:
+                if failures == ATTEMPTS:
                     raise
             except BaseException:
                 self._drop(process)
@@ -85,7 +114,6 @@ class TracerPool:
                 raise
             else:
                 return process
-        raise AssertionError("the last attempt returns or raises")
 
     def _take(self) -> TracerProcess:
         with self._changed:
@@ -101,6 +129,8 @@ class TracerPool:
             if isinstance(taken, TracerProcess):
                 self._running.add(taken)
             self._changed.notify_all()
+        if isinstance(taken, WorkerLost):
+            raise taken
         if isinstance(taken, OSError):
             raise WorkerLost(f"A sandboxed process could not be started: {taken.strerror}.", "`lossmith doctor` says what is missing.")
         return taken
@@ -120,13 +150,13 @@ class TracerPool:
             with self._changed:
                 self._waiting.append(started)
                 self._changed.notify_all()
-            if isinstance(started, OSError):
+            if not isinstance(started, TracerProcess):
                 self._wait_for_demand()
 
-    def _start(self) -> TracerProcess | OSError:
+    def _start(self) -> TracerProcess | OSError | WorkerLost:
         try:
-            return TracerProcess(self._launch)
-        except OSError as error:  # handed to whoever waits for a process
+            return TracerProcess(self._source.start())
+        except (OSError, WorkerLost) as error:  # handed to whoever waits for a process
             return error
 
     def _wait_for_demand(self) -> None:

@@ -13,6 +13,7 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import struct
 import sys
 from typing import NamedTuple
@@ -82,7 +83,7 @@ def load() -> bool:
 
 
 def assemble(machine: Machine, pid: int) -> list[Instruction]:
-    """The filter for a process that may signal nobody but itself, `pid`."""
+    """The filter for a process that may signal nobody but itself, `pid`, and that only to abort: no end of its own looks like a kill."""
     code: list[Instruction] = [(_LOAD, 0, 0, _ARCH_AT), (_EQUAL, 1, 0, machine.audit), _return(KILL), (_LOAD, 0, 0, _NUMBER_AT)]
     code += [(_AT_LEAST, 0, 1, _X32), _return(KILL)]
     for numbers in _FREE.values():
@@ -94,7 +95,7 @@ def assemble(machine: Machine, pid: int) -> list[Instruction]:
     code += _when(_OPEN, machine, _reading_only(flags=1))
     code += _when(_OPENAT, machine, _reading_only(flags=2))
     code += _when(_CLONE, machine, [_argument(0), (_ANY_BIT, 0, 1, CLONE_THREAD), _return(_fail(errno.EAGAIN)), _return(KILL)])
-    code += _when(_TGKILL, machine, [_argument(0), (_EQUAL, 0, 1, pid), _return(ALLOW), _return(_fail(errno.EPERM))])
+    code += _when(_TGKILL, machine, _aborting_itself(pid))
     code += _when(_PRLIMIT, machine, _null_pointer(argument=2))
     return [*code, _return(_fail(errno.EPERM))]
 
@@ -112,6 +113,10 @@ def _reading_only(flags: int) -> list[Instruction]:
 def _null_pointer(argument: int) -> list[Instruction]:
     high = (_LOAD, 0, 0, _ARGUMENTS_AT + 8 * argument + 4)
     return [_argument(argument), (_EQUAL, 0, 3, 0), high, (_EQUAL, 0, 1, 0), _return(ALLOW), _return(_fail(errno.EPERM))]
+
+
+def _aborting_itself(pid: int) -> list[Instruction]:
+    return [_argument(0), (_EQUAL, 0, 3, pid), _argument(2), (_EQUAL, 0, 1, signal.SIGABRT), _return(ALLOW), _return(_fail(errno.EPERM))]
 
 
 def _argument(position: int) -> Instruction:

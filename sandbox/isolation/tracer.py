@@ -1,8 +1,10 @@
-"""The process that runs untrusted text: started early, imports everything, waits on its standard input, does one job, ends.
+"""The process that runs untrusted text: everything imported, it waits for one job, does it, ends.
 
-What protects the host is around it (`bubblewrap`); what it does itself is a second wall: limits that cannot be raised again, a filter on
-system calls, and a reply channel of its own, so that nothing the program prints reaches anybody. It does not protect this process from the
-program: everything in here belongs to the program once it runs, the reply included.
+What protects the host is around it (`bubblewrap`, `docker`); what it does itself is a second wall: limits that cannot be raised again, a
+filter on system calls, and a reply channel of its own, so that nothing the program prints reaches anybody. It does not protect this
+process from the program: everything in here belongs to the program once it runs, the reply included.
+
+`python -m sandbox.isolation.tracer` is one such process on its standard input and output; `sandbox.isolation.nursery` forks them.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import signal
 import sys
 
 from sandbox.isolation import seccomp
+from sandbox.isolation.namespaces import capabilities
 from sandbox.isolation.protocol import EXIT_MEMORY, EXIT_NO_FILTER, LENGTH_BYTES, frame
 
 REQUEST_BYTES = 1 << 20
@@ -26,13 +29,24 @@ FILES = 64
 
 
 def main() -> None:
-    """One job. `--filter` demands the system call filter; without it, it is loaded where there is one."""
-    wire = _claim_stdout()
+    """One job, for a process of its own."""
+    wire = os.dup(1)
+    _replace_with_null(1)
+    warm_up()
+    live(0, wire)
+
+
+def live(source: int, wire: int) -> None:
+    """One job, read from the descriptor `source` and answered on `wire`. Never returns.
+
+    `--filter` among the process's arguments demands the filter of system calls; without it, it is loaded where there is one.
+    """
+    _replace_with_null(1)
     _die_with_parent()
-    _warm_up()
-    _send(wire, json.dumps({"uid": os.getuid(), "filter": seccomp.supported(), "network": _interfaces()}).encode())
-    order, request = json.loads(_receive()), _receive()
-    _replace_with_null(0)
+    _send(wire, json.dumps(_greeting()).encode())
+    order, request = json.loads(_receive(source)), _receive(source)
+    for descriptor in {0, 2, source} - {wire}:
+        _replace_with_null(descriptor)
     _limit(order["memory_bytes"], order["seconds"])
     if not seccomp.load() and "--filter" in sys.argv[1:]:
         os._exit(EXIT_NO_FILTER)
@@ -43,7 +57,7 @@ def main() -> None:
     os._exit(0)  # no exit handler that the program may have left behind
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
     """Imports torch and traces one tiny program, so that a job finds everything loaded."""
     import torch
 
@@ -51,6 +65,17 @@ def _warm_up() -> None:
     from sandbox.isolation.warm_up import warm_up
 
     warm_up()
+
+
+def _greeting() -> dict[str, object]:
+    """What this process finds when it looks around; the parent judges it."""
+    return {
+        "uid": os.getuid(),
+        "capabilities": capabilities() if sys.platform == "linux" else 0,
+        "first": os.getpid() == 1,
+        "network": _interfaces(),
+        "filter": seccomp.supported(),
+    }
 
 
 def _work(request: bytes) -> bytes:
@@ -64,13 +89,6 @@ def _work(request: bytes) -> bytes:
 
 
 # -------------------------------------------------------------------------------------------------------- pipes
-def _claim_stdout() -> int:
-    """A private copy of standard output for the reply; what is printed goes nowhere from here on."""
-    wire = os.dup(1)
-    _replace_with_null(1)
-    return wire
-
-
 def _replace_with_null(descriptor: int) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, descriptor)
@@ -83,17 +101,17 @@ def _send(wire: int, data: bytes) -> None:
         left = left[os.write(wire, left) :]
 
 
-def _receive() -> bytes:
-    length = int.from_bytes(_read_exactly(LENGTH_BYTES), "big")
+def _receive(source: int) -> bytes:
+    length = int.from_bytes(_read_exactly(source, LENGTH_BYTES), "big")
     if length > REQUEST_BYTES:
         os._exit(1)
-    return _read_exactly(length)
+    return _read_exactly(source, length)
 
 
-def _read_exactly(size: int) -> bytes:
+def _read_exactly(source: int, size: int) -> bytes:
     data = io.BytesIO()
     while data.tell() < size:
-        chunk = os.read(0, size - data.tell())
+        chunk = os.read(source, size - data.tell())
         if not chunk:
             os._exit(0)  # the parent has gone or has no job
         data.write(chunk)
@@ -111,7 +129,6 @@ def _limit(memory_bytes: int, seconds: float) -> None:
 
     Memory is counted from here on: what importing torch takes differs by gigabytes between its builds, and is not the program's doing.
     """
-    _replace_with_null(2)
     memory_bytes += _address_space()
     cpu = int(seconds) + 5
     limits = {

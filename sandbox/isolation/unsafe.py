@@ -7,13 +7,14 @@ yourself.
 
 from __future__ import annotations
 
-from sandbox.isolation.interpreter import FLAGS, MODULE, SOURCE_ROOT, environment, executable
+from sandbox.isolation.forked import Launch, Nursery
+from sandbox.isolation.interpreter import FLAGS, NURSERY, SOURCE_ROOT, environment, executable
 from sandbox.isolation.pool import TracerPool
-from sandbox.isolation.process import Launch
 
 NAME = "unsafe"
 
 
 def open_unsafe(pool_size: int) -> TracerPool:
     """The pool; nothing is checked, since nothing is promised."""
-    return TracerPool(NAME, Launch((str(executable()), *FLAGS, "-m", MODULE), environment(SOURCE_ROOT)), pool_size)
+    launch = Launch((str(executable()), *FLAGS, "-m", NURSERY), environment(SOURCE_ROOT))
+    return TracerPool(NAME, Nursery(launch), pool_size)

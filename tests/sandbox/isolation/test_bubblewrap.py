@@ -28,6 +28,9 @@ HIDDEN = {
     "writes_into_its_source": "os.rename('/lossmith/sandbox', '/lossmith/other')",
     "makes_a_folder": "os.mkdir('/etc/x')",
     "other_network": "len(modules['_socket'].if_nameindex()) > 1",
+    "shared_memory": "os.mkdir('/dev/shm/x')",
+    "leaves_a_file": "os.mkdir('/tmp/x')",
+    "sees_another_process": "os.kill(2, 0)",
     "disk": "[name for name in os.listdir('/dev') if name.startswith(('sd', 'vd', 'nvme', 'mem', 'kmsg'))][0]",
 }
 
@@ -61,15 +64,23 @@ def test_out_of_reach(observed: dict[str, float], what: str) -> None:
 @pytest.mark.parametrize(
     "hello",
     [
-        {"uid": 0, "network": ["lo"], "filter": True},
-        {"uid": 65534, "network": ["lo", "eth0"], "filter": True},
-        {"uid": 65534, "network": ["lo"], "filter": False},
-        {},
+        {"uid": 0},
+        {"network": ["lo", "eth0"]},
+        {"filter": False},
+        {"capabilities": 1 << 21},
+        {"first": False},
     ],
 )
 def test_a_wall_out_of_place_stops_everything(hello: dict[str, object]) -> None:
+    sound: dict[str, object] = {"uid": 65534, "network": ["lo"], "filter": True, "capabilities": 0, "first": True}
+    backend.check_hello(sound)
     with pytest.raises(PrerequisiteMissing, match="bubblewrap runs, but"):
-        backend.check_hello(hello)
+        backend.check_hello({**sound, **hello})
+
+
+def test_who_says_nothing_of_itself_is_not_trusted() -> None:
+    with pytest.raises(PrerequisiteMissing, match="bubblewrap runs, but"):
+        backend.check_hello({})
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")

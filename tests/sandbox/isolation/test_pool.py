@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import Verdict, WorkerLost
+from sandbox.isolation.forked import Launch, Nursery
 from sandbox.isolation.pool import TracerPool
-from sandbox.isolation.process import Launch
 from sandbox.isolation.protocol import frame
 from sandbox.records import Limits
 from tests.sandbox.isolation.attacks import alive, descendants
@@ -21,24 +21,34 @@ from tests.sandbox.isolation.attacks import alive, descendants
 # A stand-in for the tracer that starts in milliseconds: says hello, reads two frames, answers with its own process id.
 ECHO = """
 import os, sys
+from sandbox.execution.zygote import claim_control, serve
 def frame(data): return len(data).to_bytes(8, "big") + data
-def read(n):
-    data = b""
-    while len(data) < n:
-        more = os.read(0, n - len(data))
-        if not more: sys.exit()
-        data += more
-    return data
-os.write(1, frame(b'{"ok": true}'))
-order = read(int.from_bytes(read(8), "big"))
-request = read(int.from_bytes(read(8), "big"))
-os.write(1, frame(str(os.getpid()).encode() + b":" + request))
+def live(data, log, zygote):
+    os.dup2(log, 2)
+    wire = data.detach()
+    def read(n):
+        data = b""
+        while len(data) < n:
+            more = os.read(wire, n - len(data))
+            if not more: os._exit(0)
+            data += more
+        return data
+    answer(wire, read)
+    os._exit(0)
+def answer(wire, read):
+    os.write(wire, frame(b'{"ok": true}'))
+    order = read(int.from_bytes(read(8), "big"))
+    request = read(int.from_bytes(read(8), "big"))
+    left = frame(str(os.getpid()).encode() + b":" + request)
+    while left: left = left[os.write(wire, left):]
+serve(claim_control(), live)
 """
 LIMITS = Limits(seconds=20)
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def echo(code: str = ECHO, pool_size: int = 2) -> TracerPool:
-    return TracerPool("echo", Launch((sys.executable, "-S", "-c", code), {}), pool_size)
+    return TracerPool("echo", Nursery(Launch((sys.executable, "-c", code), {"PYTHONPATH": str(ROOT)})), pool_size)
 
 
 def test_a_process_is_used_once() -> None:
@@ -68,7 +78,7 @@ def test_close_leaves_no_process() -> None:
 
 
 def test_close_ends_a_job_at_work() -> None:
-    pool = echo(ECHO.replace("os.write(1, frame(str", "import time; time.sleep(60); os.write(1, frame(str"))
+    pool = echo(ECHO.replace("left = frame", "import time; time.sleep(60); left = frame"))
     with ThreadPoolExecutor(1) as threads:
         job = threads.submit(pool.run, b"job", LIMITS)
         time.sleep(0.3)
@@ -87,7 +97,7 @@ def test_a_closed_pool_takes_no_job() -> None:
 
 
 def test_a_process_that_cannot_start_is_our_fault() -> None:
-    pool = TracerPool("none", Launch(("/nowhere/python",), {}), 1)
+    pool = TracerPool("none", Nursery(Launch(("/nowhere/python",), {})), 1)
     with pytest.raises(WorkerLost, match="could not be started"):
         pool.run(b"job", LIMITS)
     pool.close()
@@ -101,7 +111,7 @@ def test_what_the_sandbox_complains_of_is_shown() -> None:
 
 
 def test_half_a_reply_is_no_reply() -> None:
-    pool = echo(ECHO.replace("frame(str(os.getpid())", "frame(b'x' * 100)[:50] or (str(os.getpid())"), pool_size=1)
+    pool = echo(ECHO.replace("left = frame(", "left = frame(b'x' * 100)[:50] or ("), pool_size=1)
     reply = pool.run(b"job", LIMITS)
     pool.close()
     assert (reply.verdict, reply.payload) == (Verdict.PROTOCOL_ERROR, None)
@@ -125,8 +135,7 @@ def test_tracers_die_with_a_killed_parent(tmp_path: Path) -> None:
         "print(*descendants(os.getpid()), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    root = Path(__file__).resolve().parents[3]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=root, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT, timeout=60)
     pids = {int(word) for word in done.stdout.split()}
     assert pids, done.stderr
     deadline = time.monotonic() + 10

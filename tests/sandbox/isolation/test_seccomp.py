@@ -26,6 +26,7 @@ CASES = {
     "open_for_writing": (257, (0, 0, 1), ERRNO | errno.EROFS),
     "open_of_a_nameless_file": (257, (0, 0, 0x410002), ERRNO | errno.EROFS),
     "signal_to_itself": (234, (PID, PID, 6), seccomp.ALLOW),
+    "killing_itself": (234, (PID, PID, 9), ERRNO | errno.EPERM),
     "signal_to_another": (234, (1, 1, 6), ERRNO | errno.EPERM),
     "reading_limits": (302, (0, 9, 0), seccomp.ALLOW),
     "setting_limits": (302, (0, 9, 1 << 40), ERRNO | errno.EPERM),

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.errors import PrerequisiteMissing
 from sandbox.isolation import bubblewrap, select
-from sandbox.isolation.process import Launch
+from sandbox.isolation.forked import Launch
 
 
 def test_auto_never_chooses_unsafe(monkeypatch: pytest.MonkeyPatch) -> None:
