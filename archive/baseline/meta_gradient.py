@@ -4,13 +4,14 @@ Source: Oh et al. 2025, Methods, "Meta-optimisation", and equation 3. The inner 
 through them, through the parameters inside them, through Adam's first moment, the target parameters and the meta-RNN.
 
 The window is walked twice: forwards without a graph, which is also when trajectories are collected, then backwards, each step computed
-again and pulled back on its own. So memory holds the graph of one step, whatever K is. All functions here speak of one agent;
-`torch.func.vmap` makes a population of them.
+again and pulled back on its own. So memory holds the graph of one step, whatever K is. All functions speak of one agent, but
+`moves_of_all` makes a population of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -188,42 +189,52 @@ class Window(NamedTuple):
     steps: tuple[InnerStep, ...]
 
 
-Each = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""What makes a function of one agent one of whoever is trained: `alone`, or `torch.func.vmap` with a leading axis of agents everywhere."""
+class Moves(NamedTuple):
+    """The three functions of a window, of one agent or of all."""
+
+    forward: Callable[..., tuple[Life, ValueState, InnerStep]]
+    outer: Callable[..., tuple[Life, Outer]]
+    backward: Callable[..., tuple[Weights, Life, Tensor]]
 
 
-def alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """One agent, without an axis for it."""
-    return function
+def moves_of(learner: Learner, updates: int) -> Moves:
+    """For one agent and K = `updates`."""
+    return Moves(partial(forward_step, learner), partial(outer_gradient, learner), partial(pull_back_step, learner, 1 / updates))
+
+
+def moves_of_all(learner: Learner, updates: int, prepare: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Moves:
+    """For agents on a leading axis [n, …] of everything but the weights; their gradient has that axis too.
+
+    Each function passes through `prepare`, which may record it.
+    """
+    forward, outer, backward = moves_of(learner, updates)
+    every = torch.func.vmap
+    return Moves(
+        prepare(lambda weights, *agent: every(partial(forward, weights))(*agent)),
+        prepare(lambda *agent: every(outer)(*agent)),
+        prepare(lambda weights, *agent: every(partial(backward, weights))(*agent)),
+    )
 
 
 def meta_gradient(
-    learner: Learner,
-    weights: Weights,
-    life: Life,
-    value_state: ValueState,
-    collect: Callable[[Life, int], Rollout],
-    updates: int,
-    each: Each = alone,
+    moves: Moves, weights: Weights, life: Life, value_state: ValueState, collect: Callable[[Life, int], Rollout], updates: int
 ) -> Window:
     """K = `updates` steps, then the gradient. `collect(life, k)` plays with the agent after k updates; k = K is the validation.
 
-    `weights` are shared and have no axis of agents; the gradient has one where `each` makes one.
+    `weights` are shared and have no axis of agents; the gradient has one where `moves` are those of all.
     """
     lives, rollouts, steps = [life], [], []
-    forward = each(lambda *state: forward_step(learner, weights, *state))
     with torch.no_grad():
         for k in range(updates):
             rollouts.append(collect(lives[-1], k))
-            after, value_state, step = forward(lives[-1], value_state, rollouts[-1])
+            after, value_state, step = moves.forward(weights, lives[-1], value_state, rollouts[-1])
             lives.append(after)
             steps.append(step)
         validation = collect(lives[-1], updates)
-    gradient, outer = each(lambda *state: outer_gradient(learner, *state))(lives[-1], value_state, validation)
-    backward = each(lambda *state: pull_back_step(learner, 1 / updates, weights, *state))
+    gradient, outer = moves.outer(lives[-1], value_state, validation)
     parts, penalties = [], []
     for before, rollout in zip(lives[-2::-1], rollouts[::-1], strict=True):
-        part, gradient, penalty = backward(before, rollout, gradient)
+        part, gradient, penalty = moves.backward(weights, before, rollout, gradient)
         parts.append(part)
         penalties.append(penalty)
     total = {name: torch.stack([part[name] for part in parts]).sum(0) for name in weights}

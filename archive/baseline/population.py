@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.utils import _pytree as pytree
 
-from archive.baseline.meta_gradient import Learner, Life, MetaCosts, Weights, Window, meta_gradient
+from archive.baseline.meta_gradient import Learner, Life, MetaCosts, Weights, Window, meta_gradient, moves_of_all
+from archive.baseline.recorded import Recorded, unrecorded
 from archive.baseline.rollout import Rollout
 from archive.baseline.spec import BaselineSpec, TaskEntry
 from archive.baseline.value_function import ValueSettings, ValueState
@@ -86,9 +87,13 @@ class Group:
             ValueSettings(meta.value_discount, meta.value_lambda, meta.value_learning_rate),
             MetaCosts(meta.policy_entropy, meta.prediction_entropy, meta.mean_square, meta.target_divergence),
         )
+        prepare = Recorded if meta.recorded else unrecorded
+        self.moves = moves_of_all(self.learner, meta.updates, prepare)
         policy = PolicyOnly(self.module)
-        self._policy = torch.func.vmap(
-            lambda parameters, rows: functional_call(policy, {f"network.{name}": value for name, value in parameters.items()}, (rows,))
+        self._policy = prepare(
+            torch.func.vmap(
+                lambda parameters, rows: functional_call(policy, {f"network.{name}": value for name, value in parameters.items()}, (rows,))
+            )
         )
         born = [self._newborn(agent) for agent in agents]
         self.lives, self.values = (stack([pair[part] for pair in born]) for part in (0, 1))
@@ -127,7 +132,7 @@ class Group:
             length = self.spec.agent.rollout_length if k < self.spec.meta.updates else self.spec.meta.validation_length
             return self._play(life, length, torch_stream(self.spec.seed, "acting", self.agents[0].number, step, k))
 
-        window = meta_gradient(self.learner, weights, self.lives, self.values, collect, self.spec.meta.updates, torch.func.vmap)
+        window = meta_gradient(self.moves, weights, self.lives, self.values, collect, self.spec.meta.updates)
         self.lives, self.values = window.life, window.value_state
         for row, agent in enumerate(self.agents):
             agent.age += self.spec.meta.updates

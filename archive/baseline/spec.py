@@ -28,6 +28,7 @@ class MetaSettings(Record):
     steps: int = Field(1000, ge=1)  # meta-updates
     updates: int = Field(5, ge=1, le=64)  # K agent updates in a window; 20
     validation_length: int = Field(64, ge=2)  # transitions of the fresh trajectories that the outer loss is taken on; 29
+    gate_bias: float = 1.0  # of the fresh network: at 0 newborn agents would get constant targets for y and z
     learning_rate: float = Field(2e-3, gt=0)  # Adam, one state for each agent, the mean of their updates; 1e-3
     final_learning_rate: float = Field(1e-4, gt=0)  # reached by half a cosine
     gradient: Literal["normalize", "clip"] = "normalize"  # each agent's, to or at norm 1; clip
@@ -38,6 +39,7 @@ class MetaSettings(Record):
     value_discount: float = Field(0.99, gt=0, le=1)  # 0.997
     value_lambda: float = Field(0.96, ge=0, le=1)  # 0.95
     value_learning_rate: float = Field(1e-3, gt=0)  # 3e-4
+    recorded: bool = True  # a third less time a meta-step, for half a minute at the start
 
 
 class BaselineSpec(Record):

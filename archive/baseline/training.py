@@ -46,6 +46,7 @@ class MetaTraining:
     def __init__(self, spec: BaselineSpec, folder: Path) -> None:
         self.spec, self.folder = spec, folder
         self.network = MetaNetwork(spec.network, torch_stream(spec.seed, "meta-network"))
+        torch.nn.init.constant_(self.network.gate.bias, spec.meta.gate_bias)
         self.weights: Weights = parameters_of(self.network)
         self.groups = make_groups(spec, MetaNetworkRule(self.network))
         agents = sum(len(group.agents) for group in self.groups)

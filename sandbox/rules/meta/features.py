@@ -1,4 +1,4 @@
-"""The feature constructor: 27 numbers a step, and a short vector for every action. Used twice, with weights of its own each time."""
+"""The feature constructor: 27 numbers a step as published, and a short vector for every action. Used twice, with separate weights."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from sandbox.rules.base import Heads
 from sandbox.rules.meta.config import EncoderSizes
 from sandbox.rules.meta.values import Trajectory, Values, softmax_linear
 
-FEATURES = 27
+OWN_FEATURES = 23
+"""Numbers a step beside the action embedding, which is seen twice: its mean over actions, and the taken action's."""
+
 ACTION_FEATURES = 9
+
+
+def features(sizes: EncoderSizes) -> int:
+    """Width of the base stream; 27 as published."""
+    return OWN_FEATURES + 2 * sizes.action_channels[-1]
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class Encoder(nn.Module):
         self.action_net = nn.ModuleList([nn.Linear(2 * ACTION_FEATURES, first), nn.Linear(2 * first, second)])
 
     def forward(self, seen: Observed, embedded: Embedded) -> tuple[Tensor, Tensor]:
-        """The base stream `[T, B, 27]` and the action embedding `[T, B, A, C]`."""
+        """The base stream `[T, B, F]`, F as `features` says, and the action embedding `[T, B, A, C]`."""
         policy, behaviour, slow, *rest = seen.per_action
         action = torch.stack([policy, behaviour, slow, embedded.z[:-1], embedded.target_z[:-1], *rest], -1)
         for block in self.action_net:

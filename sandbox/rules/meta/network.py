@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sandbox.rules.meta.config import MetaNetworkConfig
-from sandbox.rules.meta.features import FEATURES, Encoder, Observed, embed_predictions, equivariant, pair_embeddings
+from sandbox.rules.meta.features import Encoder, Observed, embed_predictions, equivariant, features, pair_embeddings
 
 
 class Targets(NamedTuple):
@@ -27,8 +27,8 @@ class Targets(NamedTuple):
     z: Tensor  # [T, B, P], for the action taken
     hidden: Tensor  # [H] of the meta-RNN, updated
     cell: Tensor  # [H]
-    features: Tensor  # [T, B, 27]
-    meta_features: Tensor  # [T, B, 27]
+    features: Tensor  # [T, B, F]
+    meta_features: Tensor  # [T, B, F]
     action_embedding: Tensor  # [T, B, A, C]
     meta_action_embedding: Tensor  # [T, B, A, C]
     unrolled: Tensor  # [T, B, L] of the reverse LSTM
@@ -74,7 +74,7 @@ class MetaNetwork(nn.Module):
         width, predictions = config.lstm_hidden, config.prediction_size
         channels = config.encoder.action_channels[-1]
         self.main = Encoder(predictions, config.encoder)
-        self.trajectory_lstm = ReverseLSTM(FEATURES, width)
+        self.trajectory_lstm = ReverseLSTM(features(config.encoder), width)
         self.gate = nn.Linear(config.meta_hidden, width)
         self.summary_head = nn.Linear(width, 1)
         self.y_head = nn.Linear(width, predictions)
@@ -82,7 +82,7 @@ class MetaNetwork(nn.Module):
         self.policy_block = nn.Linear(2 * (width + channels), config.policy_channels)
         self.policy_head = nn.Linear(config.policy_channels, 1)
         self.meta = Encoder(predictions, config.meta_encoder)
-        self.meta_input = nn.Linear(FEATURES + 2, config.meta_input)
+        self.meta_input = nn.Linear(features(config.meta_encoder) + 2, config.meta_input)
         self.meta_lstm = nn.Linear(config.meta_input + config.meta_hidden, 4 * config.meta_hidden)
         if generator is not None:
             self.reset_parameters(generator)
@@ -99,8 +99,8 @@ class MetaNetwork(nn.Module):
     def forward(self, seen: Observed, hidden: Tensor, cell: Tensor) -> Targets:
         """Targets for one batch from the meta-RNN's previous state (`hidden`, `cell`, both `[H]`)."""
         main_embedded, meta_embedded = pair_embeddings(seen, self.main, self.meta)
-        features, action_embedding = self.main(seen, main_embedded)
-        unrolled = self.trajectory_lstm(features, seen.continues)
+        stream, action_embedding = self.main(seen, main_embedded)
+        unrolled = self.trajectory_lstm(stream, seen.continues)
         gated = unrolled * self.gate(hidden)
         summary, y, z = self.summary_head(gated), self.y_head(gated), self.z_head(gated)
         policy = self._policy(gated, action_embedding)
@@ -108,9 +108,7 @@ class MetaNetwork(nn.Module):
         y_embedded = embed_predictions(y, self.meta.y_net)
         inputs = self.meta_input(torch.cat([meta_features, summary, y_embedded], -1)).mean((0, 1))
         hidden, cell = lstm_step(self.meta_lstm(torch.cat([inputs, hidden])), cell)
-        return Targets(
-            policy, y, z, hidden, cell, features, meta_features, action_embedding, meta_action_embedding, unrolled, gated, summary
-        )
+        return Targets(policy, y, z, hidden, cell, stream, meta_features, action_embedding, meta_action_embedding, unrolled, gated, summary)
 
     def _policy(self, gated: Tensor, action_embedding: Tensor) -> Tensor:
         num_actions = action_embedding.shape[2]

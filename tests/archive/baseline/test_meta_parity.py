@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from archive.baseline.meta_gradient import AgentNetwork, Learner, Life, inner_step, meta_gradient
+from archive.baseline.meta_gradient import AgentNetwork, Learner, Life, inner_step, meta_gradient, moves_of
 from archive.baseline.rollout import Rollout
 from archive.baseline.value_function import ValueNetwork, ValueSettings, ValueState
 from sandbox.agents.network import make_network
@@ -140,7 +140,7 @@ def test_the_whole_meta_gradient(path: Path, dtype: torch.dtype, key: str, toler
     settings = ValueSettings(discount=0.99, lambda_=0.96, learning_rate=1e-3, release_alignment=True)
     trajectories = [*(rollout(golden, f"in{k}", dtype) for k in range(3)), rollout(golden, "val", dtype)]
     window = meta_gradient(
-        Learner(rule, apply, value_network, learning_rate=1e-2, value_settings=settings),
+        moves_of(Learner(rule, apply, value_network, learning_rate=1e-2, value_settings=settings), 3),
         {name: value.detach() for name, value in rule.network.named_parameters()},
         Life(parameters, dict(parameters), warm(parameters), state),
         ValueState(value_parameters, warm(value_parameters), start, start),

@@ -45,7 +45,7 @@ def spec(steps: int = 60) -> BaselineSpec:
             rollout_length=3,
             learning_rate=1e-2,
         ),
-        meta=MetaSettings(steps=steps, updates=2, validation_length=4),
+        meta=MetaSettings(steps=steps, updates=2, validation_length=4, recorded=False),
     )
 
 
