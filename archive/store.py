@@ -20,7 +20,7 @@ from archive.selection import Candidate, draw
 from archive.standings import move
 from archive.version import training_version
 from sandbox.errors import ArchiveError, UsageError
-from sandbox.records import Identity, RunResult, TrainJob
+from sandbox.records import Identity, LearnedRule, RunResult, TrainJob
 
 
 def default_path(option: Path | None = None) -> Path:
@@ -214,5 +214,8 @@ class SqliteArchive:
 
 
 def run_key(job: TrainJob) -> str:
-    """Under what a run is kept: everything its numbers depend on."""
-    return hashlib.sha256(f"{training_version()}\0{json.dumps(job.model_dump(mode='json'), sort_keys=True)}".encode()).hexdigest()
+    """Under what a run is kept: everything its numbers depend on. A meta-network is what its hash says, wherever the file lies."""
+    described = job.model_dump(mode="json")
+    if isinstance(job.rule, LearnedRule):
+        described["rule"] = job.rule.id
+    return hashlib.sha256(f"{training_version()}\0{json.dumps(described, sort_keys=True)}".encode()).hexdigest()

@@ -17,13 +17,14 @@ from sandbox.execution.gather import gather
 from sandbox.isolation.base import Isolation
 from sandbox.racing import run_race
 from sandbox.randomness import derive, numpy_stream
-from sandbox.records import AgentSettings, Evaluation, Limits, Rung, RunResult, Traced, TrainJob
+from sandbox.records import AgentSettings, Evaluation, Limits, Rule, Rung, RunResult, Traced, TrainJob
 from sandbox.score import Anchor, check_anchor, score
 
 RUN_LIMITS = Limits()
 NO_BARS: Mapping[str, float] = {}
 
-Rule: TypeAlias = Traced | Literal["random"]
+Player: TypeAlias = Rule | Literal["random"]
+"""Whose agents are examined: those of a rule, or the policy that never learns."""
 
 
 class Memory(Protocol):
@@ -87,7 +88,7 @@ class Evaluator(Checker):
         """
         return tuple(derive(self.seed, "train", rung.name, index) for index in range(first, first + (count or rung.seeds)))
 
-    def jobs(self, rule: Rule, rung: Rung, seeds: Sequence[int]) -> list[TrainJob]:
+    def jobs(self, rule: Player, rung: Rung, seeds: Sequence[int]) -> list[TrainJob]:
         """Tasks × seeds, in that order. One seed gives every task a stream of its own, so that runs are independent given the program."""
         return [
             TrainJob(
@@ -104,14 +105,14 @@ class Evaluator(Checker):
         ]
 
     def run_rung(
-        self, rule: Rule, rung: Rung, seeds: Sequence[int], memory: Memory, *, priority: int = 0, on_run: OnRun | None = None
+        self, rule: Player, rung: Rung, seeds: Sequence[int], memory: Memory, *, priority: int = 0, on_run: OnRun | None = None
     ) -> Evaluation:
         """Trains on tasks × seeds, without a score. `runs` is in that order; `verdict` and `fault` tell of the first failure in it.
 
         A failure cancels the runs after it, and `runs` then holds those before it. Faults of ours propagate.
         """
         try:
-            jobs = self.jobs(rule if rule == "random" else self.fit(rule, [rung]), rung, seeds)
+            jobs = self.jobs(self.fit(rule, [rung]) if isinstance(rule, Traced) else rule, rung, seeds)
         except Refusal as refusal:
             return Evaluation(rung=rung.name, score=None, verdict=refusal.verdict, fault=refusal.message)
         results = [memory.recall(job) for job in jobs]
@@ -130,9 +131,9 @@ class Evaluator(Checker):
         fault = gather([self.executor.submit(jobs[index], self.run_limits, priority) for index in missing], keep)
         return _evaluation(rung, results if fault is None else results[: missing[fault[0]]], fault and fault[1])
 
-    def anchors(self, rung: Rung, baseline: Traced, memory: Memory, *, priority: int = 0, on_run: OnRun | None = None) -> dict[str, Anchor]:
+    def anchors(self, rung: Rung, baseline: Rule, memory: Memory, *, priority: int = 0, on_run: OnRun | None = None) -> dict[str, Anchor]:
         """Episode returns of random play and of the baseline by task, on the rung's first seeds; cached. Raises UsageError if one fails."""
-        key = f"{rung.model_dump_json()}|{baseline.program.id}"
+        key = f"{rung.model_dump_json()}|{baseline.id}"
         with self._anchoring:  # whoever else needs them would only train the same again
             if key not in self._anchors:
                 seeds = self.seeds(rung)
@@ -148,9 +149,9 @@ class Evaluator(Checker):
 
     def evaluate(
         self,
-        rule: Traced,
+        rule: Rule,
         rung: Rung,
-        baseline: Traced,
+        baseline: Rule,
         memory: Memory,
         *,
         count: int | None = None,
@@ -158,7 +159,7 @@ class Evaluator(Checker):
         priority: int = 0,
         on_run: OnRun | None = None,
     ) -> Evaluation:
-        """One program on one rung, scored against `baseline` where no run failed, on the rung's first `count` seeds.
+        """One rule on one rung, scored against `baseline` where no run failed, on the rung's first `count` seeds.
 
         Where the rung races and `count` is not given, the seeds end early once the program is clearly below the lower of `rung.promote`
         and `bar`, the score at which the archive would keep it (None: it keeps any). Raises UsageError where a task's baseline fails or
@@ -184,7 +185,7 @@ class Evaluator(Checker):
         self,
         rule: Traced,
         rungs: Sequence[Rung],
-        baseline: Traced,
+        baseline: Rule,
         memory: Memory,
         *,
         bars: Mapping[str, float] = NO_BARS,

@@ -76,15 +76,27 @@ class Training(Record):
         """Whether the slow parameters average those before a step, not those after it (so that without decay they are the fast ones)."""
         return False
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is learned until as many trajectories are stored as a batch has."""
+        return False
+
 
 class LearnedTraining(Training):
     """How a learned rule trains: what no program may declare. `max_abs_update` bounds each element of Adam's update before the learning
-    rate; the gradient itself is not clipped (Oh et al. 2025)."""
+    rate; the gradient itself is not clipped (Oh et al. 2025). Most of a batch may be replayed, and rates may be higher."""
 
+    replay_ratio: float = Field(0.0, ge=0, le=64)
+    learning_rate: float | None = Field(None, ge=1e-5, le=1e-1)
     max_abs_update: float = Field(1.0, gt=0)
 
     @property
     def target_lags(self) -> bool:
+        """As published."""
+        return True
+
+    @property
+    def waits(self) -> bool:
         """As published."""
         return True
 
@@ -148,6 +160,16 @@ class Traced(Record):
     program: Program
     initial_state: dict[str, StateValue] = {}
     graphs: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """The program's."""
+        return self.program.id
+
+    @property
+    def title(self) -> str:
+        """The program's."""
+        return self.program.title
 
     def graph_text(self, shape: Shape) -> str | None:
         """The graph for `shape`, or None if it has to be traced for that shape first."""
@@ -239,12 +261,27 @@ class TaskSettings(Record):
 
 
 class LearnedRule(Record):
-    """A meta-network as an update rule: its file, and the SHA-256 that says which one it was."""
+    """A meta-network as an update rule: its file, the SHA-256 that says which one it was, and how agents train with it."""
 
     name: str
     path: str
     sha256: str
-    learning_rate: float = Field(1e-2, gt=0)
+    learning_rate: float = Field(1e-2, ge=1e-5, le=1e-1)
+    replay_ratio: float = Field(0.0, ge=0, le=64)  # replayed trajectories for every fresh one
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits of everything but where the file lies and what it is called."""
+        return program_id(self.model_dump_json(exclude={"name", "path"}))
+
+    @property
+    def title(self) -> str:
+        """Its name and the beginning of its hash."""
+        return f"{self.name}, meta-network {self.sha256[:12]}"
+
+
+Rule: TypeAlias = Traced | LearnedRule
+"""What agents are trained with: a program or a meta-network."""
 
 
 class TrainJob(Record):
@@ -254,7 +291,7 @@ class TrainJob(Record):
     """
 
     kind: Literal["train"] = "train"
-    rule: Traced | LearnedRule | Literal["random"]
+    rule: Rule | Literal["random"]
     task: str
     task_settings: TaskSettings = TaskSettings()
     agent: AgentSettings = AgentSettings()

@@ -15,9 +15,9 @@ from archive.base import Archive
 from archive.statistics import optimality_gap, performance_profile
 from sandbox.evaluate import Memory, returns_by_task
 from sandbox.randomness import numpy_stream
-from sandbox.records import Evaluation, Record, Rung, Traced, program_id
-from sandbox.rules.references import reference_text
+from sandbox.records import Evaluation, Record, Rule, Rung, Traced
 from sandbox.score import Anchor, Array, normalise_runs
+from synth.anchors import baseline_rule
 from synth.claims import Comparison, compare
 from synth.pipeline import Judge
 from synth.spec import CampaignSpec
@@ -53,7 +53,7 @@ class Entry(Record):
 
     id: str
     title: str
-    traced: Traced
+    rule: Rule
 
 
 def read_holdout(archive: Archive, campaign: str) -> HoldoutReport | None:
@@ -75,9 +75,9 @@ def judge_finalists(archive: Archive, judge: Judge, spec: CampaignSpec, memory: 
     """Trains the best few by rung and lower bound, the references and the baseline, and keeps the report in the archive."""
     rung = spec.holdout
     assert rung is not None, "the caller has asked whether it is due"
-    baseline = judge.reference(spec.baseline, spec.all_rungs)
-    finalists, references = _finalists(archive, spec), _references(judge, spec)
-    entries = [Entry(id=spec.baseline, title="", traced=baseline), *finalists, *references]
+    baseline = baseline_rule(judge, spec, spec.all_rungs)
+    finalists, references = _finalists(archive, spec, baseline), _references(judge, spec)
+    entries = [Entry(id=spec.baseline, title="", rule=baseline), *finalists, *references]
     evaluations = _trained(entries, lambda place, rule: judge.evaluate(rule, rung, baseline, memory, priority=place))
     table = Table(spec, rung, judge.anchors(rung, baseline, memory), entries, evaluations)
     rivals = [spec.baseline, *(entry.id for entry in references)]
@@ -101,7 +101,7 @@ class Table:
         self._seed = spec.campaign.seed
         self._rung = rung
         self._evaluations = {entry.id: evaluation for entry, evaluation in zip(entries, evaluations, strict=True)}
-        self._programs = {entry.id: entry.traced.program.id for entry in entries}
+        self._rules = {entry.id: entry.rule.id for entry in entries}
         self._runs = {name: _scores(evaluation, anchors) for name, evaluation in self._evaluations.items() if evaluation.score}
 
     def row(self, entry: Entry, rivals: Sequence[str], among: int) -> Finalist:
@@ -110,7 +110,7 @@ class Table:
         runs = self._runs.get(entry.id)
         if runs is None:
             return found
-        others = [rival for rival in rivals if rival in self._runs and self._programs[rival] != self._programs[entry.id]]
+        others = [rival for rival in rivals if rival in self._runs and self._rules[rival] != self._rules[entry.id]]
         against = tuple(compare(rival, runs, self._runs[rival], self._stream(entry.id, rival), among) for rival in others)
         profile = tuple(performance_profile(runs, PROFILE).tolist())
         return found.model_copy(update={"against": against, "optimality_gap": optimality_gap(runs), "profile": profile})
@@ -119,13 +119,13 @@ class Table:
         return numpy_stream(self._seed, "holdout", self._rung.name, one, other)
 
 
-def _finalists(archive: Archive, spec: CampaignSpec) -> list[Entry]:
+def _finalists(archive: Archive, spec: CampaignSpec, baseline: Rule) -> list[Entry]:
     """The best few that are not the baseline itself."""
-    most, own = spec.campaign.finalists, program_id(reference_text(spec.baseline))
-    elites = [elite for elite in archive.top(spec.campaign.name, most + 1) if elite.id != own][:most]
+    most = spec.campaign.finalists
+    elites = [elite for elite in archive.top(spec.campaign.name, most + 1) if elite.id != baseline.id][:most]
     results = [(elite, archive.result(elite)) for elite in elites]
     return [
-        Entry(id=elite.id, title=elite.title, traced=Traced.model_validate_json(result.traced))
+        Entry(id=elite.id, title=elite.title, rule=Traced.model_validate_json(result.traced))
         for elite, result in results
         if result is not None and result.traced
     ]
@@ -134,12 +134,12 @@ def _finalists(archive: Archive, spec: CampaignSpec) -> list[Entry]:
 def _references(judge: Judge, spec: CampaignSpec) -> list[Entry]:
     names = [name for name in spec.references if name != spec.baseline]
     traced = [judge.reference(name, spec.all_rungs) for name in names]
-    return [Entry(id=name, title=each.program.title, traced=each) for name, each in zip(names, traced, strict=True)]
+    return [Entry(id=name, title=each.title, rule=each) for name, each in zip(names, traced, strict=True)]
 
 
-def _trained(entries: Sequence[Entry], evaluate: Callable[[int, Traced], Evaluation]) -> list[Evaluation]:
+def _trained(entries: Sequence[Entry], evaluate: Callable[[int, Rule], Evaluation]) -> list[Evaluation]:
     with ThreadPoolExecutor(max_workers=len(entries), thread_name_prefix="finalist") as threads:
-        futures = [threads.submit(evaluate, place, entry.traced) for place, entry in enumerate(entries)]
+        futures = [threads.submit(evaluate, place, entry.rule) for place, entry in enumerate(entries)]
         return [future.result() for future in futures]
 
 

@@ -11,7 +11,7 @@ from archive.grid import cell
 from archive.records import Proposal, Result
 from sandbox.evaluate import NO_BARS, Memory
 from sandbox.language.gates import NoveltyStatus, check_novelty, duplicate_refusal
-from sandbox.records import Evaluation, GateReport, Rung, RunResult, Traced, TrainJob, program_id
+from sandbox.records import Evaluation, GateReport, Rule, Rung, RunResult, Traced, TrainJob, program_id
 from sandbox.score import Anchor
 from synth.spec import CampaignSpec
 from synth.turnstile import Turnstile
@@ -29,21 +29,21 @@ class Judge(Protocol):
         """A reference program, traced."""
         ...
 
-    def anchors(self, rung: Rung, baseline: Traced, memory: Memory, *, priority: int = 0) -> dict[str, Anchor]:
+    def anchors(self, rung: Rung, baseline: Rule, memory: Memory, *, priority: int = 0) -> dict[str, Anchor]:
         """What 0 and 1 mean on a rung's tasks."""
         ...
 
     def evaluate(
-        self, rule: Traced, rung: Rung, baseline: Traced, memory: Memory, *, count: int | None = None, priority: int = 0
+        self, rule: Rule, rung: Rung, baseline: Rule, memory: Memory, *, count: int | None = None, priority: int = 0
     ) -> Evaluation:
-        """One program on one rung, on its first `count` seeds."""
+        """One rule on one rung, on its first `count` seeds."""
         ...
 
     def climb(
         self,
         rule: Traced,
         rungs: Sequence[Rung],
-        baseline: Traced,
+        baseline: Rule,
         memory: Memory,
         *,
         bars: Mapping[str, float] = NO_BARS,
@@ -76,7 +76,7 @@ class Pipeline:
     archive: Archive
     judge: Judge
     spec: CampaignSpec
-    baseline: Traced
+    baseline: Rule
     memory: Memory
     turnstile: Turnstile
     valve: Valve

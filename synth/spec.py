@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from sandbox.errors import UsageError
 from sandbox.records import AgentSettings, Record, Rung
 from sandbox.rules.references import reference_names, reference_text
+from synth.network import NetworkSection, find_network, is_network
 from synth.proposers.section import PRICES, ProposerSection
 
 
@@ -68,7 +69,8 @@ class CampaignSpec(Record):
     agent: AgentSettings = AgentSettings()
     sandbox: SandboxSection = SandboxSection()
     search: SearchSection = SearchSection()
-    baseline: str = "ppo"
+    baseline: str = "ppo"  # a reference, a meta-network of the library, or the path of one's file
+    network: NetworkSection | None = None  # of a baseline that is a meta-network
 
     @field_validator("proposer", mode="before")
     @classmethod
@@ -96,6 +98,8 @@ class CampaignSpec(Record):
             raise ValueError("every rung but the last needs `promote`, the score at which a program climbs on")
         if self.holdout is not None:
             self._check_holdout(self.holdout)
+        if self.network is not None and not is_network(self.baseline):
+            raise ValueError(f"`network` says which meta-network the baseline is, but {self.baseline!r} is a reference: remove it")
         return self
 
     def _check_holdout(self, holdout: Rung) -> None:
@@ -134,7 +138,10 @@ class CampaignSpec(Record):
         return self.budget.proposals or 10 * self.budget.evaluations
 
     def resolved(self) -> CampaignSpec:
-        """The same with every default of this machine and this version written out, so that a campaign means the same elsewhere."""
+        """The same with every default of this machine and this version written out, so that a campaign means the same elsewhere.
+
+        Raises UsageError for a baseline that nobody knows, PrerequisiteMissing for a meta-network that is not here.
+        """
         campaign = self.campaign.model_copy(update={"lag": self.lag, "references": self.references})
         proposers = tuple(section.priced() for section in self.proposer)
         for section in proposers:
@@ -144,14 +151,17 @@ class CampaignSpec(Record):
                     f"State proposer.price = {{input = …, cached = …, output = …}} per million tokens, or a file like {PRICES.name} in "
                     "proposer.prices; or limit budget.tokens instead.",
                 )
-        return self.model_copy(update={"campaign": campaign, "proposer": proposers})
+        network = (self.network or NetworkSection()).frozen(self.baseline) if is_network(self.baseline) else None
+        return self.model_copy(update={"campaign": campaign, "proposer": proposers, "network": network})
 
     def check_names(self) -> None:
         """UsageError for a task, reference or baseline that does not exist. Imports the task registry, which loads no torch."""
         from sandbox.tasks.registry import check_name
 
-        for name in {self.baseline, *self.references}:
+        for name in self.references:
             reference_text(name)
+        if is_network(self.baseline):
+            find_network(self.baseline, self.network.sha256 if self.network else None)
         for rung in self.all_rungs:
             for task in rung.tasks:
                 check_name(task)

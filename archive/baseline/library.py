@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import urllib.error
@@ -16,6 +17,7 @@ from sandbox.rules.meta.config import DISCO103_SHA256
 DISCO103_URL = "https://raw.githubusercontent.com/google-deepmind/disco_rl/9059a29f7121d60948f25ef165e08e050e9399c8/disco_rl/update_rules/weights/disco_103.npz"
 SHIPPED = Path(__file__).parent / "weights"
 SUFFIXES = (".safetensors", ".npz")
+FETCHABLE = ("disco103",)
 CHUNK = 1 << 16
 TIMEOUT_SECONDS = 30.0
 
@@ -36,17 +38,63 @@ def names() -> dict[str, Path]:
     return found
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a name can only be the path of a file."""
+    return Path(name).suffix in SUFFIXES
+
+
 def find(name: str) -> Path:
-    """The file of a named meta-network, or the path itself where `name` is one. UsageError lists what there is."""
+    """The file of a named meta-network, or the path itself where `name` is one.
+
+    PrerequisiteMissing where a file or what could be fetched is not here; UsageError, which lists what there is, for any other name.
+    """
     known = names()
     if name in known:
         return known[name]
-    if Path(name).suffix in SUFFIXES and Path(name).exists():
+    if is_file_name(name) and Path(name).exists():
         return Path(name)
+    if is_file_name(name):
+        raise PrerequisiteMissing(
+            f"There is no file {name}.", "Give the path of a meta-network, or a name that `lossmith baseline list` shows."
+        )
+    if name in FETCHABLE:
+        raise PrerequisiteMissing(
+            f"The meta-network {name} is not on this machine.",
+            f"Get it with `lossmith baseline fetch {name}`, or offline with `lossmith baseline import FILE --name {name}`.",
+        )
     there = ", ".join(sorted(known)) or "none yet"
     raise UsageError(
         f"There is no meta-network called {name!r}; known are: {there}.", "Train, import or fetch one: lossmith baseline --help."
     )
+
+
+def default() -> str:
+    """What `baseline` means where nobody says which: Disco103 where the user has it, else the one that ships.
+
+    PrerequisiteMissing where there is neither.
+    """
+    known = names()
+    for name in (*FETCHABLE, *sorted(path.stem for path in SHIPPED.glob("*.safetensors"))):
+        if name in known:
+            return name
+    raise PrerequisiteMissing(
+        "There is no meta-network to be the baseline.", "Get one with `lossmith baseline fetch disco103`, or name another with --baseline."
+    )
+
+
+def recommended_rate(path: Path) -> float | None:
+    """The agents' learning rate that a file of ours recommends, as `learning_rate` in its card. None where it does not say, or is no such
+    file: that is found out by whoever loads it."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, framework="np") as file:
+            rate = json.loads((file.metadata() or {}).get("lossmith", "{}")).get("learning_rate")
+    except (OSError, SafetensorError, ValueError):
+        return None
+    return None if rate is None else float(rate)
 
 
 def digest(path: Path) -> str:

@@ -20,10 +20,12 @@ class MetaNetworkRule:
 
     act = Act(head="logits")
 
-    def __init__(self, network: MetaNetwork, learning_rate: float | None = None) -> None:
+    def __init__(self, network: MetaNetwork, learning_rate: float | None = None, replay_ratio: float = 0.0) -> None:
         self.network = network
         self.config: MetaNetworkConfig = network.config
-        self.training: Training = LearnedTraining(target_decay=self.config.target_decay, learning_rate=learning_rate)
+        self.training: Training = LearnedTraining(
+            target_decay=self.config.target_decay, learning_rate=learning_rate, replay_ratio=replay_ratio
+        )
 
     def heads(self, num_actions: int) -> tuple[Head, ...]:
         """Policy, y and z without fixed meaning, the policy one step ahead, and categorical action values."""

@@ -128,8 +128,10 @@ def _joined(window: list[list[Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _points(tenths: list[list[float]]) -> tuple[float, ...]:
-    """Ten means; a tenth within one long rollout takes the next point's, which is that rollout's."""
+    """Ten means; a tenth within one long rollout takes the next point's, which is that rollout's. None where nothing was learned."""
     points: list[float] = []
+    if not tenths[-1]:
+        return ()
     for losses in reversed(tenths):
         points.append(sum(losses) / len(losses) if losses else points[-1])
     return tuple(reversed(points))

@@ -30,6 +30,11 @@ class Ring:
         self._written = 0  # rollouts in all, however many are still held
 
     @property
+    def capacity(self) -> int:
+        """The most columns held at a time."""
+        return self.slots * self.num_envs
+
+    @property
     def held(self) -> int:
         """Columns that hold a trajectory."""
         return min(self._written, self.slots) * self.num_envs

@@ -116,6 +116,8 @@ class _Training:
         """`epochs` passes over the fresh trajectories and the replayed ones beside them, one gradient step a minibatch."""
         training = self.rule.training
         columns = self.ring.fresh()
+        if training.waits and self.ring.held < min(len(columns) + self.replayed, self.ring.capacity):
+            return
         if self.replayed:
             columns = torch.cat([columns, self.ring.draw(self.replayed, self._stream("replay"))])
         progress = torch.tensor(min(1.0, done / self.job.steps), device=self.device)
@@ -241,7 +243,7 @@ def _rule(rule: Traced | LearnedRule) -> UpdateRule:
     """What a job names, made. UsageError where the file of a meta-network is not the one that was meant."""
     if isinstance(rule, Traced):
         return ProgramRule(rule)
-    return MetaNetworkRule(load_checked(Path(rule.path), rule.sha256), rule.learning_rate)
+    return MetaNetworkRule(load_checked(Path(rule.path), rule.sha256), rule.learning_rate, rule.replay_ratio)
 
 
 def _crashed(error: Exception) -> RunFault:

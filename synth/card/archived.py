@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,13 @@ import numpy as np
 from archive.base import Archive
 from archive.records import Elite, Result
 from sandbox.errors import UsageError
-from sandbox.evaluate import Evaluator
-from sandbox.execution.base import JobResult
 from sandbox.randomness import numpy_stream
-from sandbox.records import AgentSettings, DescribeJob, Evaluation, GateJob, Limits, Record, Rung, Score, TaskSettings, TrainJob, program_id
+from sandbox.records import AgentSettings, Evaluation, Record, Rung, Score, TaskSettings, program_id
 from sandbox.rules.references import reference_text
 from sandbox.score import bootstrap_interval, interquartile_mean, normalise
 from sandbox.tasks.probes import SKILLS
 from synth.card.records import AncestorCard, RungCard, SkillCard
+from synth.remembered import network_evaluation, random_runs
 from synth.spec import CampaignSpec
 
 GENERATIONS = 6
@@ -55,7 +53,8 @@ def _returns(evaluation: Evaluation, task: str) -> tuple[float, ...]:
 
 
 def _skill_score(archive: Archive, returns: tuple[float, ...], task: str, rung: Rung, spec: CampaignSpec) -> Score | None:
-    random, baseline = _random_returns(archive, task, rung, spec), _baseline_returns(archive, task, rung, spec)
+    random = [run.final_return for run in random_runs(archive, spec, rung) if run.task == task]
+    baseline = _baseline_returns(archive, task, rung, spec)
     if not random or not baseline:
         return None
     try:
@@ -66,15 +65,11 @@ def _skill_score(archive: Archive, returns: tuple[float, ...], task: str, rung: 
     return Score(mean=float(interquartile_mean(values)), low=low, high=high, n=values.size)
 
 
-def _random_returns(archive: Archive, task: str, rung: Rung, spec: CampaignSpec) -> tuple[float, ...]:
-    """Random play's, from the cache of runs, under exactly the jobs that the campaign asked for."""
-    evaluator = Evaluator(_Nobody(), None, spec.agent, seed=spec.campaign.seed)
-    jobs = [job for job in evaluator.jobs("random", rung, evaluator.seeds(rung)) if job.task == task]
-    return tuple(run.final_return for job in jobs if (run := archive.recall(job)) is not None)
-
-
 def _baseline_returns(archive: Archive, task: str, rung: Rung, spec: CampaignSpec) -> tuple[float, ...]:
-    """The baseline's, where it was judged as a program of the campaign."""
+    """The baseline's: a meta-network's as the anchors measured it, a reference's where it was judged as a program of the campaign."""
+    if spec.network is not None:
+        evaluation = network_evaluation(archive, spec, rung)
+        return _returns(evaluation, task) if evaluation else ()
     try:
         elite = archive.find(program_id(reference_text(spec.baseline)))
     except UsageError:
@@ -82,18 +77,6 @@ def _baseline_returns(archive: Archive, task: str, rung: Rung, spec: CampaignSpe
     result = archive.result(elite) if elite.campaign == spec.campaign.name else None
     found = [one for one in result.evaluations if one.rung == rung.name] if result else []
     return _returns(found[0], task) if found else ()
-
-
-class _Nobody:
-    """An executor for who only wants to know which trainings there would be."""
-
-    workers = 1
-
-    def submit(self, job: TrainJob | GateJob | DescribeJob, limits: Limits, priority: int = 0) -> Future[JobResult]:
-        raise AssertionError("nothing is trained for a card")
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 # ------------------------------------------------------------------------------------------------------ lineage
@@ -120,11 +103,13 @@ def reproduce(elite: Elite, result: Result | None, spec: CampaignSpec, path: Pat
     words += ["--baseline", spec.baseline, "--rung", rung.name]
     words += _changed(spec.agent, AgentSettings(), {"num_envs": "--num-envs", "rollout_length": "--rollout-length"})
     words += _changed(spec.agent, AgentSettings(), {"learning_rate": "--learning-rate"})
+    if spec.network is not None:
+        words += ["--network-learning-rate", str(spec.network.learning_rate)]
     words += _changed(rung.task_settings, TaskSettings(), {"sticky": "--sticky"})
     for field in ("episodic_life", "clip_rewards"):
         if getattr(rung.task_settings, field) != getattr(TaskSettings(), field):
             words.append(f"--{'' if getattr(rung.task_settings, field) else 'no-'}{field.replace('_', '-')}")
-    return shlex.join(words), _unsaid(spec.agent, rung.task_settings)
+    return shlex.join(words), _unsaid(spec, rung.task_settings)
 
 
 def _changed(settings: Record, default: Record, options: dict[str, str]) -> list[str]:
@@ -132,8 +117,9 @@ def _changed(settings: Record, default: Record, options: dict[str, str]) -> list
     return [word for option, value in pairs for word in (option, str(value))]
 
 
-def _unsaid(agent: AgentSettings, task: TaskSettings) -> str:
+def _unsaid(spec: CampaignSpec, task: TaskSettings) -> str:
     said = {"num_envs", "rollout_length", "learning_rate", "sticky", "episodic_life", "clip_rewards"}
-    names = [name for name, value in agent if value != getattr(AgentSettings(), name) and name not in said]
+    names = [name for name, value in spec.agent if value != getattr(AgentSettings(), name) and name not in said]
     names += [name for name, value in task if value != getattr(TaskSettings(), name) and name not in said]
+    names += ["network.replay_ratio"] if spec.network and spec.network.replay_ratio else []
     return f"The campaign also sets {', '.join(names)}, which the command cannot: run the campaign for the same numbers." if names else ""

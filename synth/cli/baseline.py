@@ -14,6 +14,7 @@ from archive.baseline import library
 from archive.baseline.spec import load_baseline_spec
 from sandbox.errors import UsageError
 from synth.cli.output import console, emit_json, narrate, narration
+from synth.network import is_network
 
 if TYPE_CHECKING:
     from archive.baseline.training import CurvePoint
@@ -69,6 +70,8 @@ def import_(
     chosen = name or file.stem
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", chosen):
         raise UsageError(f"{chosen!r} cannot be a name.", "Give one of small letters, digits, - and _ with --name.")
+    if not is_network(chosen):
+        raise UsageError(f"{chosen!r} is the name of a reference program.", "Give another with --name.")
     if file.suffix not in library.SUFFIXES:
         raise UsageError(f"{file} is neither .npz nor .safetensors.", "Give the file that was published or written by `baseline train`.")
     from sandbox.rules.meta.weights import load

@@ -52,9 +52,10 @@ def show_plan(spec: CampaignSpec, as_json: bool) -> None:
         table.add_row(rung.name, str(runs(rung)), f"{runs(rung) * rung.steps:,}", climbs, ", ".join(rung.tasks))
     console.print(table)
     budget = spec.budget
+    kind = "" if spec.network is None else f", the meta-network of SHA-256 {(spec.network.sha256 or '')[:12]}…"
     console.print(
         f"Up to {budget.evaluations} programs on the first rung and {spec.most_proposals} proposals; before, random play and the baseline "
-        f"({spec.baseline}) on every rung; {spec.campaign.workers} workers, lag {spec.lag}.",
+        f"({inert(spec.baseline)}{kind}) on every rung; {spec.campaign.workers} workers, lag {spec.lag}.",
         highlight=False,
     )
     if spec.holdout is not None:

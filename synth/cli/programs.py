@@ -20,13 +20,14 @@ from sandbox.execution.local import LocalExecutor
 from sandbox.isolation.base import Isolation
 from sandbox.isolation.select import open_isolation
 from sandbox.language.program import parse
-from sandbox.records import AgentSettings, GateReport, Limits, Record, Rung, RunResult, TaskSettings, Traced
+from sandbox.records import AgentSettings, GateReport, LearnedRule, Limits, Record, Rule, Rung, RunResult, TaskSettings, program_id
 from sandbox.rules.references import reference_text
 from sandbox.tasks.registry import PROBES, check_name
 from synth.cli.gates import print_gates
 from synth.cli.output import emit_json, narrate, narration
 from synth.cli.report import Report, measure, show
-from synth.cli.sources import Source, find_program, read_file
+from synth.cli.sources import Source, find_rule, read_file
+from synth.network import is_network, learned_rule
 
 CHECK_LIMITS = Limits(seconds=7.0)
 """For the trace and for the gates each."""
@@ -113,11 +114,14 @@ def isolation_of(unsafe: bool) -> Iterator[Isolation]:
 
 # ------------------------------------------------------------------------------------------------------- evaluate
 def evaluate(
-    program: Annotated[str, typer.Argument(metavar="FILE|ID|REFERENCE", help="A file, - for standard input, a reference, or an id.")],
+    program: Annotated[
+        str,
+        typer.Argument(metavar="FILE|ID|REFERENCE|NETWORK", help="A file, - for standard input, a reference, an id, or a meta-network."),
+    ],
     tasks: Annotated[str, typer.Option(help="Tasks, with commas between: probe:catch,atari-ram:Breakout; `probes` is all skills.")],
     steps: Annotated[int, typer.Option(min=1, help="Agent steps a training.")] = 20_000,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings a task.")] = 2,
-    baseline: Annotated[str, typer.Option(help="The reference whose return is a score of 1, or `none`.")] = "ppo",
+    baseline: Annotated[str, typer.Option(help="The reference or meta-network whose return is a score of 1, or `none`.")] = "ppo",
     episodes: Annotated[int, typer.Option(min=1, help="Evaluation episodes a training.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
     name: Annotated[str, typer.Option("--rung", help="Seeds derive from this name too: a campaign's rung gives its seeds.")] = "evaluate",
@@ -125,6 +129,9 @@ def evaluate(
     num_envs: Annotated[int, typer.Option(min=1, max=4096, help="Environments an agent.")] = AgentSettings().num_envs,
     rollout_length: Annotated[int, typer.Option(min=1, max=1024, help="Steps between updates.")] = AgentSettings().rollout_length,
     learning_rate: Annotated[float, typer.Option(help="Adam's, where the program sets none.")] = AgentSettings().learning_rate,
+    network_learning_rate: Annotated[
+        float | None, typer.Option(min=1e-5, max=1e-1, help="Of agents under a meta-network, instead of its own.")
+    ] = None,
     sticky: Annotated[float, typer.Option(help="Atari: chance that the last action is repeated.")] = TaskSettings().sticky,
     episodic_life: Annotated[bool, typer.Option(help="Atari: a lost life ends the learner's episode.")] = TaskSettings().episodic_life,
     clip_rewards: Annotated[bool, typer.Option(help="Atari: the learner sees the sign of rewards.")] = TaskSettings().clip_rewards,
@@ -132,7 +139,7 @@ def evaluate(
     as_json: Json = False,
     unsafe: Unsafe = False,
 ) -> None:
-    """Train agents with a program and print their returns and score. Exit 1 if it is refused or a training fails."""
+    """Train agents with a program or a meta-network and print their returns and score. Exit 1 if it is refused or a training fails."""
     settings = checked_record(TaskSettings, sticky=sticky, episodic_life=episodic_life, clip_rewards=clip_rewards)
     agent = checked_record(AgentSettings, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
     rung = checked_record(
@@ -144,17 +151,16 @@ def evaluate(
         evaluation_episodes=episodes,
         task_settings=settings,
     )
-    source = find_program(program, archive)
-    _check_baseline(baseline)
-    if source.traced is None:
+    source = find_rule(program, archive, network_learning_rate)
+    rival = None if baseline == "none" else find_baseline(baseline, network_learning_rate)
+    if isinstance(source, Source) and source.traced is None:
         _stop_if_refused(_parse(source.text), source.text, as_json)
     with (
         closing(LocalExecutor(workers, rung.tasks, num_envs)) as executor,
         _isolation_for(source, unsafe) as isolation,
         closing(Evaluator(executor, isolation, agent, seed=seed)) as evaluator,
     ):
-        traced = source.traced or _traced(evaluator, source, rung, as_json)
-        report = _measure(evaluator, traced, rung, None if baseline == "none" else baseline)
+        report = _measure(evaluator, _rule(evaluator, source, rung, as_json), rung, rival)
     if as_json:
         emit_json(report)
     else:
@@ -164,7 +170,12 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _traced(evaluator: Evaluator, source: Source, rung: Rung, as_json: bool) -> Traced:
+def _rule(evaluator: Evaluator, source: Source | LearnedRule, rung: Rung, as_json: bool) -> Rule:
+    """What is trained: a program's verified graphs, traced here unless an archive has them, or a meta-network."""
+    if isinstance(source, LearnedRule):
+        return source
+    if source.traced is not None:
+        return source.traced
     report = evaluator.gates(source.text, [rung], trusted=source.trusted)
     _stop_if_refused(report, source.text, as_json)
     assert report.traced is not None, "what is not refused is traced"
@@ -177,16 +188,18 @@ def _stop_if_refused(report: GateReport, text: str, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _measure(evaluator: Evaluator, traced: Traced, rung: Rung, baseline: str | None) -> Report:
-    anchor = (baseline, _baseline(evaluator, traced, rung, baseline)) if baseline else None
+def _measure(evaluator: Evaluator, rule: Rule, rung: Rung, baseline: str | LearnedRule | None) -> Report:
+    anchor = _baseline(evaluator, rule, rung, baseline) if baseline else None
     runs = len(rung.tasks) * rung.seeds * (3 if anchor else 1)  # the program's; and for the score random play's and the baseline's
     with training_progress(runs) as advance:
-        return measure(evaluator, traced, rung, anchor, ShortMemory(), advance)
+        return measure(evaluator, rule, rung, anchor, ShortMemory(), advance)
 
 
-def _baseline(evaluator: Evaluator, traced: Traced, rung: Rung, name: str) -> Traced:
-    """The reference; where it is the program itself, it has passed the gates already."""
-    return traced if traced.program.text == reference_text(name) else evaluator.reference(name, [rung])
+def _baseline(evaluator: Evaluator, rule: Rule, rung: Rung, baseline: str | LearnedRule) -> tuple[str, Rule]:
+    """Its name and its rule. A reference that is the program itself has passed the gates already."""
+    if isinstance(baseline, LearnedRule):
+        return baseline.name, baseline
+    return baseline, rule if rule.id == program_id(reference_text(baseline)) else evaluator.reference(baseline, [rung])
 
 
 @contextmanager
@@ -199,9 +212,9 @@ def training_progress(total: int | None) -> Iterator[Callable[[RunResult], None]
 
 
 @contextmanager
-def _isolation_for(source: Source, unsafe: bool) -> Iterator[Isolation | None]:
+def _isolation_for(source: Source | LearnedRule, unsafe: bool) -> Iterator[Isolation | None]:
     """None where nothing has to be traced that is not our own text."""
-    if source.trusted or (source.traced is not None and not unsafe):
+    if isinstance(source, LearnedRule) or source.trusted or (source.traced is not None and not unsafe):
         yield None
         return
     with isolation_of(unsafe) as isolation:
@@ -209,10 +222,9 @@ def _isolation_for(source: Source, unsafe: bool) -> Iterator[Isolation | None]:
 
 
 # --------------------------------------------------------------------------------------------------------- shared
-def _check_baseline(name: str) -> None:
-    """UsageError unless `name` is a reference or `none`."""
-    if name != "none":
-        reference_text(name)
+def find_baseline(name: str, network_learning_rate: float | None) -> str | LearnedRule:
+    """The name of a reference, or a meta-network. Raises as `synth.network.find_network` for what is neither."""
+    return learned_rule(name, network_learning_rate) if is_network(name) else name
 
 
 def task_names(text: str) -> tuple[str, ...]:

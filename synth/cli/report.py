@@ -11,7 +11,7 @@ from rich.text import Text
 from sandbox.errors import UsageError, Verdict
 from sandbox.evaluate import Evaluator, Memory, returns_by_task
 from sandbox.randomness import numpy_stream
-from sandbox.records import AgentSettings, CurvePoint, Evaluation, Record, Rung, RunResult, Score, TaskSettings, Traced
+from sandbox.records import AgentSettings, CurvePoint, Evaluation, Record, Rule, Rung, RunResult, Score, TaskSettings
 from sandbox.score import Anchor, score
 from sandbox.tasks.human import human_normalised
 from synth.cli.output import console, inert, narrate
@@ -35,7 +35,7 @@ class TaskReport(Record):
 
 
 class Report(Record):
-    """One program on some tasks, and everything the numbers depend on."""
+    """One rule on some tasks, and everything the numbers depend on."""
 
     program: str
     title: str
@@ -54,25 +54,25 @@ class Report(Record):
 
 def measure(
     evaluator: Evaluator,
-    program: Traced,
+    rule: Rule,
     rung: Rung,
-    baseline: tuple[str, Traced] | None,
+    baseline: tuple[str, Rule] | None,
     memory: Memory,
     on_run: Callable[[RunResult], None],
 ) -> Report:
-    """Trains the program and, if there is one, the baseline. What cannot be normalised is a warning on stderr, and has no score."""
+    """Trains the rule and, if there is one, the baseline. What cannot be normalised is a warning on stderr, and has no score."""
     seeds = evaluator.seeds(rung)
     random = evaluator.run_rung("random", rung, seeds, memory)
     if random.verdict != Verdict.OK:
         raise UsageError(f"Random play failed: {random.fault}", "Mend the task, or choose another.")
-    evaluation = evaluator.run_rung(program, rung, seeds, memory, on_run=on_run)
+    evaluation = evaluator.run_rung(rule, rung, seeds, memory, on_run=on_run)
     sound = evaluation.verdict == Verdict.OK
     anchors = _anchors(evaluator, rung, baseline[1], memory, on_run) if baseline and sound else {}
     tasks = tuple(_task_report(task, evaluation, random, anchors) for task in returns_by_task(evaluation))
     scored = sound and all(task.score is not None for task in tasks)
     return Report(
-        program=program.program.id,
-        title=program.program.title,
+        program=rule.id,
+        title=rule.title,
         verdict=evaluation.verdict,
         fault=evaluation.fault,
         tasks=tasks,
@@ -87,7 +87,7 @@ def measure(
     )
 
 
-def _anchors(evaluator: Evaluator, rung: Rung, baseline: Traced, memory: Memory, on_run: Callable[[RunResult], None]) -> dict[str, Anchor]:
+def _anchors(evaluator: Evaluator, rung: Rung, baseline: Rule, memory: Memory, on_run: Callable[[RunResult], None]) -> dict[str, Anchor]:
     try:
         return evaluator.anchors(rung, baseline, memory, on_run=on_run)
     except UsageError as error:

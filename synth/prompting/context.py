@@ -15,6 +15,8 @@ from archive.grid import cell
 from archive.records import Attempt, Elite
 from sandbox.records import Descriptor, Evaluation, Record, RefusalRecord, Rung, RunResult, Score, program_id
 from sandbox.rules.references import reference_text
+from synth.prompting.comparison import Course, compared, mean
+from synth.remembered import network_evaluation
 from synth.spec import CampaignSpec
 
 ATTEMPTS = 8  # of a parent's children
@@ -48,7 +50,10 @@ class RungView(Record):
 
 
 class ProgramView(Record):
-    """A program as a prompt shows it."""
+    """A program as a prompt shows it; `comparison` says in words how it does against the baseline, task by task.
+
+    Of a meta-network, which can only be the baseline, `code` is empty: its templates describe it.
+    """
 
     id: str
     title: str
@@ -59,6 +64,7 @@ class ProgramView(Record):
     refused_line: str = ""
     duplicate_of: str | None = None
     remarks: tuple[str, ...] = ()
+    comparison: dict[str, str] = Field(default_factory=dict)
 
 
 class Story(Record):
@@ -108,7 +114,7 @@ class Briefer:
             rungs=self._spec.rung,
             baseline=self.baseline(),
             example=reference_text("ppo"),
-            parents=tuple(self.view(parent) for parent in parents),
+            parents=tuple(self._parent(parent) for parent in parents),
             attempts=self._attempts(parents),
             best=self.view(others[0]) if others else None,
             different=self.view(different) if different else None,
@@ -134,19 +140,26 @@ class Briefer:
             remarks=self._remarks(elite.id),
         )
 
+    def _parent(self, elite: Elite) -> ProgramView:
+        view = self.view(elite)
+        return view.model_copy(update={"comparison": _comparison(view, self.baseline())})
+
     def baseline(self) -> ProgramView:
-        """The baseline; with its results where the campaign has proposed it too."""
-        text = reference_text(self._spec.baseline)
-        evaluations = self._baseline_evaluations()
+        """The baseline; a reference with its results where the campaign has proposed it too."""
+        network = self._spec.network
+        text = reference_text(self._spec.baseline) if network is None else ""
         return ProgramView(
-            id=program_id(text),
+            id=program_id(text) if network is None else network.rule(self._spec.baseline).id,
             title=self._spec.baseline,
             code=text,
-            operator="reference",
-            rungs=tuple(_rung(evaluation, {}) for evaluation in evaluations.values()),
+            operator="reference" if network is None else "meta-network",
+            rungs=tuple(_rung(evaluation, {}) for evaluation in self._baseline_evaluations().values()),
         )
 
     def _baseline_evaluations(self) -> dict[str, Evaluation]:
+        if self._spec.network is not None:
+            found = [network_evaluation(self._archive, self._spec, rung) for rung in self._spec.rung]
+            return {evaluation.rung: evaluation for evaluation in found if evaluation is not None}
         if self._spec.baseline not in self._spec.references:
             return {}
         result = self._archive.result_of(self._name, self._spec.references.index(self._spec.baseline))
@@ -175,6 +188,17 @@ def _rung(evaluation: Evaluation, baseline: dict[str, list[RunResult]]) -> RungV
     return RungView(rung=evaluation.rung, score=evaluation.score, verdict=evaluation.verdict, fault=evaluation.fault, tasks=tasks)
 
 
+def _comparison(view: ProgramView, baseline: ProgramView) -> dict[str, str]:
+    """Task to sentences; the highest rung's where two have the same task."""
+    theirs = {(rung.rung, task.task): task for rung in baseline.rungs for task in rung.tasks}
+    pairs = [(task, theirs.get((rung.rung, task.task))) for rung in view.rungs for task in rung.tasks]
+    return {ours.task: compared(_course(ours), _course(other)) for ours, other in pairs if other is not None}
+
+
+def _course(task: TaskView) -> Course:
+    return Course(final=float(np.mean(task.returns)), curve=task.curve, entropy=task.entropy)
+
+
 def _by_task(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     tasks: dict[str, list[RunResult]] = {}
     for run in runs:
@@ -185,24 +209,19 @@ def _by_task(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
 def _task(task: str, runs: Sequence[RunResult], baseline: Sequence[RunResult]) -> TaskView:
     found = [run.diagnostics for run in runs]
     norms = {
-        name: _mean([each.gradient_norm.get(name) for each in found]) for name in sorted({n for each in found for n in each.gradient_norm})
+        name: mean([each.gradient_norm.get(name) for each in found]) for name in sorted({n for each in found for n in each.gradient_norm})
     }
     return TaskView(
         task=task,
         returns=tuple(run.final_return for run in runs),
         baseline=tuple(run.final_return for run in baseline),
-        curve=tuple(_mean(list(points)) for points in zip(*[[point.score for point in run.curve] for run in runs], strict=False)),
+        curve=tuple(mean(list(points)) for points in zip(*[[point.score for point in run.curve] for run in runs], strict=False)),
         loss=found[0].loss,
-        entropy=_mean([each.entropy for each in found]),
-        value_error=_mean([each.value_error for each in found]),
+        entropy=mean([each.entropy for each in found]),
+        value_error=mean([each.value_error for each in found]),
         gradient_norm={name: value for name, value in norms.items() if value is not None},
         dead_heads=tuple(sorted({name for each in found for name in each.dead_heads})),
     )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _most_different(elite: Elite, others: Sequence[Elite]) -> Elite | None:

@@ -12,6 +12,7 @@ from archive.base import Archive
 from archive.records import Elite, Proposal, Result
 from sandbox.errors import UsageError
 from sandbox.records import Evaluation, GateReport, Traced
+from synth.anchors import baseline_rule
 from synth.simplify.records import SUFFIX, Simplification
 from synth.simplify.search import Bench
 from synth.spec import BudgetSection, CampaignSection, CampaignSpec
@@ -59,6 +60,7 @@ def _side_campaign(archive: Archive, name: str, bench: Bench, spec: CampaignSpec
             agent=spec.agent,
             sandbox=spec.sandbox,
             baseline=spec.baseline,
+            network=spec.network,
         )
         archive.create_campaign(side, made.resolved().model_dump_json())
     return side
@@ -68,7 +70,7 @@ def _score(bench: Bench, traced: Traced, spec: CampaignSpec) -> Evaluation:
     """The child's trainings, done already, scored as everywhere: 1 is the campaign's baseline."""
     evaluator, rung = bench.evaluator, bench.rung
     try:
-        baseline = evaluator.reference(spec.baseline, [rung])
+        baseline = baseline_rule(evaluator, spec, [rung])
         return evaluator.evaluate(traced, rung, baseline, bench.memory, on_run=bench.on_run)
     except UsageError as error:
         return bench.train(traced).model_copy(update={"fault": f"No score: {error.message}"})

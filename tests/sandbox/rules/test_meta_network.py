@@ -43,6 +43,21 @@ def test_a_file_that_changed_is_refused(rule: LearnedRule) -> None:
         run(rule)
 
 
+@pytest.mark.parametrize(("steps", "learned"), [(96, False), (128, True), (256, True)])
+def test_nothing_is_learned_until_a_whole_batch_is_stored(rule: LearnedRule, steps: int, learned: bool) -> None:
+    """Four environments by eight steps are a rollout; with three replayed trajectories for each fresh one, a batch is four rollouts."""
+    job = TrainJob(rule=rule.model_copy(update={"replay_ratio": 3.0}), task="probe:catch", agent=AGENT, steps=steps, seed=3)
+    diagnostics = train(job).diagnostics
+    assert (diagnostics.dead_heads == ()) == learned
+    assert bool(diagnostics.loss) == learned
+
+
+def test_a_store_smaller_than_a_batch_is_enough(rule: LearnedRule) -> None:
+    agent = AGENT.model_copy(update={"replay_capacity": 8})
+    job = TrainJob(rule=rule.model_copy(update={"replay_ratio": 3.0}), task="probe:catch", agent=agent, steps=128, seed=3)
+    assert train(job).diagnostics.dead_heads == ()
+
+
 def test_equal_networks_give_equal_files(rule: LearnedRule, tmp_path: Path) -> None:
     save(load(Path(rule.path)), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == Path(rule.path).read_bytes()

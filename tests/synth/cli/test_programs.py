@@ -48,6 +48,7 @@ def lossmith(*arguments: str, text: str | bytes = b"", path: str | None = None) 
         (["evaluate", "ppo", "--tasks", "probes,probe:catch"], b"twice"),
         (["evaluate", "ppo", "--tasks", "probe:catch", "--baseline", "pppo"], b"ppo"),
         (["evaluate", "ppo", "--tasks", "probe:catch", "--seeds", "0"], b"seeds"),
+        (["evaluate", "ppo", "--tasks", "probe:catch", "--network-learning-rate", "5", "--baseline", "disco103"], b"learning-rate"),
         (["evaluate", "ppo", "--tasks", "probe:catch", "--sticky", "1.5"], b"sticky"),
     ],
 )
