@@ -41,6 +41,10 @@ class Archive(Protocol):
         """What a program would have had to beat for a cell after `told` results; None where it stood empty. Never changes later."""
         ...
 
+    def lows(self, campaign: str, rung: int, told: int) -> list[float]:
+        """Lower bounds on a rung of the last 1000 proposals' programs after `told` results, in any order. Never changes later."""
+        ...
+
     def migrate(self, campaign: str, islands: int, told: int) -> int:
         """Copies the best of each island to the next and says how many came. The same `told` again changes nothing."""
         ...

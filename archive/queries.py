@@ -59,6 +59,14 @@ SELECT rung, low FROM standings WHERE campaign = ?1 AND island = ?2 AND cell = ?
 ORDER BY rung DESC, low DESC, number LIMIT 1
 """
 
+# Who has climbed on stands by another rung's score: the one of this rung is among its evaluations, and is never changed any more.
+LOWS = """
+SELECT CASE WHEN s.rung = ?4 THEN s.low ELSE e.low END FROM standings s JOIN evaluations e
+ON e.campaign = s.campaign AND e.number = s.number AND e.position = ?4
+WHERE s.campaign = ?1 AND s.number >= ?2 AND s.number < ?3 AND s.native = 1 AND s.since <= ?3 AND (s.until IS NULL OR s.until > ?3)
+AND s.rung >= ?4
+"""
+
 OCCUPANCY = """
 SELECT CASE WHEN c.island THEN c.island || ': ' || c.cell ELSE c.cell END, r.program_id
 FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number

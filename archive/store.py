@@ -13,6 +13,7 @@ import numpy as np
 from archive import queries
 from archive.database import Database
 from archive.grid import Standing
+from archive.halving import WINDOW
 from archive.letters import Letters
 from archive.recording import insert_proposal, insert_result
 from archive.records import Activity, AddStatus, Elite, Event, OperatorCount, Proposal, Result
@@ -68,6 +69,10 @@ class SqliteArchive:
         """See `Archive.bar`."""
         row = self._database.one(queries.BAR, (campaign, island, cell, told))
         return None if row is None else Standing(*row)
+
+    def lows(self, campaign: str, rung: int, told: int) -> list[float]:
+        """See `Archive.lows`."""
+        return [row[0] for row in self._database.all(queries.LOWS, (campaign, told - WINDOW, told, rung))]
 
     def migrate(self, campaign: str, islands: int, told: int) -> int:
         """See `Archive.migrate`."""

@@ -189,29 +189,31 @@ class Evaluator(Checker):
         memory: Memory,
         *,
         bars: Mapping[str, float] = NO_BARS,
+        floors: Mapping[str, float] = NO_BARS,
         priority: int = 0,
         on_run: OnRun | None = None,
     ) -> tuple[Evaluation, ...]:
-        """The ladder: the next rung while the upper end of the score's interval reaches `promote`. One evaluation a rung reached.
+        """The ladder: the next rung while a program is `promoted`. One evaluation a rung reached.
 
-        `bars` are the archive's, by rung, for races.
+        `bars` are the archive's, by rung, for races; `floors` what a score's lower end must reach to climb beyond a rung.
         """
         reached: list[Evaluation] = []
         for rung in rungs:
             reached.append(self.evaluate(rule, rung, baseline, memory, bar=bars.get(rung.name), priority=priority, on_run=on_run))
-            if not promoted(reached[-1], rung):
+            if not promoted(reached[-1], rung, floors.get(rung.name)):
                 break
         return tuple(reached)
 
 
-def promoted(evaluation: Evaluation, rung: Rung) -> bool:
+def promoted(evaluation: Evaluation, rung: Rung, floor: float | None = None) -> bool:
     """Whether a program may be good enough for the next rung: the optimistic end decides, since a rung's few seeds are noisy.
 
+    Where a dear rung takes a share only, its lower end has to reach `floor`, too: the bar that the others of this rung have set.
     A lost race has decided it already, by a rule that holds whenever one stops; an interval of the few runs that were made would not.
     """
     if rung.promote is None or evaluation.score is None or evaluation.saved:
         return False
-    return evaluation.score.high >= rung.promote
+    return evaluation.score.high >= rung.promote and (floor is None or evaluation.score.low >= floor)
 
 
 def returns_by_task(evaluation: Evaluation) -> dict[str, list[float]]:

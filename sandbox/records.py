@@ -370,6 +370,7 @@ Job: TypeAlias = Annotated[TrainJob | GateJob | DescribeJob, Field(discriminator
 class Rung(Record):
     """A set of tasks at one fidelity. A program climbs on when the upper end of its score's interval reaches `promote`.
 
+    With `share`, only one whose lower end is among the best share of those that the rung has seen (`archive.halving`) does.
     With `race`, `seeds` is the most: they are trained one after the other, each on all tasks, and no more once the program is clearly
     below `promote` and what the archive holds (`sandbox.racing`), which happens to a program that is not in at most `alpha` of all cases.
     """
@@ -379,6 +380,7 @@ class Rung(Record):
     steps: int = Field(ge=1)
     seeds: int = Field(2, ge=1)
     promote: float | None = None
+    share: float | None = Field(None, gt=0, le=1)
     race: bool = False
     alpha: float = Field(0.05, gt=0, le=0.5)
     evaluation_episodes: int = Field(16, ge=1)
@@ -388,6 +390,8 @@ class Rung(Record):
     def _tasks_differ(self) -> Rung:
         if len(set(self.tasks)) != len(self.tasks):
             raise ValueError(f"rung {self.name!r} names a task twice: list each task once")
+        if self.share is not None and self.promote is None:
+            raise ValueError(f"rung {self.name!r} has `share`, the part that climbs, but no `promote`: it says who climbs at all")
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from archive.base import Archive
 from archive.grid import cell
+from archive.halving import climbing_bar
 from archive.records import Proposal, Result
 from sandbox.evaluate import NO_BARS, Memory
 from sandbox.language.gates import NoveltyStatus, check_novelty, duplicate_refusal
@@ -47,9 +48,10 @@ class Judge(Protocol):
         memory: Memory,
         *,
         bars: Mapping[str, float] = NO_BARS,
+        floors: Mapping[str, float] = NO_BARS,
         priority: int = 0,
     ) -> tuple[Evaluation, ...]:
-        """One program up the ladder, against bars by rung."""
+        """One program up the ladder, against bars and floors by rung."""
         ...
 
 
@@ -103,9 +105,9 @@ class Pipeline:
             result = self._judge_novelty(result)
         if result.refusal is not None or report.traced is None:
             return result
-        traced, bars = report.traced, self._bars(result)
+        traced, bars, floors = report.traced, self._bars(result), self._floors(result)
         evaluations = self.valve.patiently(
-            lambda: self.judge.climb(traced, self.spec.rung, self.baseline, self.memory, bars=bars, priority=proposal.number)
+            lambda: self.judge.climb(traced, self.spec.rung, self.baseline, self.memory, bars=bars, floors=floors, priority=proposal.number)
         )
         return result.model_copy(update={"evaluations": evaluations})
 
@@ -116,9 +118,19 @@ class Pipeline:
         """
         if result.descriptor is None or not any(rung.race for rung in self.spec.rung):
             return {}
-        told = max(0, result.number - self.spec.lag + 1)
-        holder = self.archive.bar(result.campaign, result.island, cell(result.descriptor), told)
+        holder = self.archive.bar(result.campaign, result.island, cell(result.descriptor), self._told(result))
         return {} if holder is None else {self.spec.rung[holder.rung].name: holder.low}
+
+    def _floors(self, result: Result) -> dict[str, float]:
+        """What the lower end of its score must reach to climb from a rung that lets a share go on, by those who were there before."""
+        told = self._told(result)
+        shares = [(place, rung.name, rung.share) for place, rung in enumerate(self.spec.rung) if rung.share is not None]
+        floors = {name: climbing_bar(self.archive.lows(result.campaign, place, told), share) for place, name, share in shares}
+        return {name: floor for name, floor in floors.items() if floor is not None}
+
+    def _told(self, result: Result) -> int:
+        """How many results its judges may know: those that were told, at the latest, when it was ordered. Timing cannot change them."""
+        return max(0, result.number - self.spec.lag + 1)
 
     def _judge_again(self, proposal: Proposal, number: int) -> Result | None:
         """An earlier program on as many fresh seeds as its highest rung has; its score becomes that of all seeds it ever had."""

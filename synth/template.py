@@ -35,6 +35,7 @@ seeds = 3                 # trainings a task
 # race = false            # one seed after the other on all tasks, and no more once the program is clearly below `promote` and its cell
 # alpha = 0.05            # how often that may happen to a program that is not
 promote = 0.8
+share = 0.25              # and only if it is among the best quarter of the programs so far: what comes next is dear
 
 [[rung]]
 name = "atari"

@@ -91,6 +91,15 @@ def test_the_bar_is_what_stood_after_so_many_results_whatever_came_later(archive
     assert archive.bar("c", 1, PLACE, 4) is None
 
 
+def test_lower_bounds_on_a_rung_after_so_many_results_whatever_came_later(archive: SqliteArchive) -> None:
+    told = [scored(0, 0.3), scored(1, 0.7), again(2, 1, 0.1), scored(3, 0.2, 0.05), refused(4, "parse"), again(5, 3, 0.2, 0.01)]
+    for result in told:
+        tell(archive, result)
+    expected = [[], [0.3], [0.3, 0.7], [0.1, 0.3], [0.1, 0.2, 0.3], [0.1, 0.2, 0.3], [0.1, 0.2, 0.3]]
+    assert [sorted(archive.lows("c", 0, seen)) for seen in range(7)] == expected
+    assert [archive.lows("c", 1, seen) for seen in range(7)] == [[], [], [], [], [0.05], [0.05], [0.01]]
+
+
 def test_islands_keep_their_own_cells(archive: SqliteArchive) -> None:
     assert tell(archive, scored(0, 0.6)) == AddStatus.NEW
     assert tell(archive, scored(1, 0.2).model_copy(update={"island": 1})) == AddStatus.NEW

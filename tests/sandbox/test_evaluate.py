@@ -181,6 +181,13 @@ def test_a_fault_in_a_later_round_ends_a_race() -> None:
     assert [run.task for run in evaluation.runs] == ["probe:a"] * 3 + ["probe:b"] * 2
 
 
+@pytest.mark.parametrize(("floor", "rungs"), [(None, ["small", "large"]), (0.0, ["small", "large"]), (5.0, ["small"])])
+def test_where_a_share_climbs_the_lower_end_must_reach_the_floor(floor: float | None, rungs: list[str]) -> None:
+    judge, _ = evaluator()
+    floors = {} if floor is None else {"small": floor}
+    assert [evaluation.rung for evaluation in judge.climb(GOOD, [RUNG, TOP], BASELINE, ShortMemory(), floors=floors)] == rungs
+
+
 @pytest.mark.parametrize(("high", "climbs"), [(0.8, True), (0.79, False)])
 def test_the_upper_end_decides(high: float, climbs: bool) -> None:
     evaluation = Evaluation(rung="small", score=Score(mean=0.5, low=0.2, high=high, n=4))

@@ -60,9 +60,10 @@ def spec(**changes: Any) -> CampaignSpec:
 
 
 def busy(**changes: Any) -> CampaignSpec:
-    """The same with everything on that could depend on timing: islands, re-evaluation, and a race on each rung."""
+    """The same with everything on that could depend on timing: islands, re-evaluation, a share that climbs, and a race on each rung."""
     rungs = spec().rung
     raced = [rung.model_copy(update={"race": True, "seeds": 5, "tasks": (*rung.tasks, f"{rung.tasks[0]}-2")}) for rung in rungs]
+    raced[0] = raced[0].model_copy(update={"share": 0.5})
     search = {"islands": 3, "migrate_every": 4, "reevaluations": 2}
     return spec(rung=tuple(rung.model_dump() for rung in raced), search=search, **changes)
 

@@ -44,6 +44,20 @@ def test_timing_changes_nothing() -> None:
     assert len(stories[0]) > 30
 
 
+def test_a_share_climbs() -> None:
+    climbed = []
+    for share in (None, 0.2, 0.05):
+        archive = open_archive(None)
+        whole = spec(evaluations=60)
+        run, _ = campaign(whole.model_copy(update={"rung": (whole.rung[0].model_copy(update={"share": share}), whole.rung[1])}), archive)
+        run.run()
+        funnel = archive.funnel("c", ("low", "high"))
+        climbed.append(funnel["high"])
+        assert funnel["low"] == 60
+    assert climbed[0] > climbed[1] > climbed[2] > 0
+    assert climbed[1] <= 12 + run.spec.lag
+
+
 def test_the_seed_changes_it() -> None:
     stories = []
     for seed in (0, 1):
@@ -59,9 +73,9 @@ def test_proposal_k_is_made_exactly_after_result_k_minus_lag() -> None:
     seen: list[tuple[int, int]] = []
     place = archive.letters.place
 
-    def spy(order: Order) -> None:
+    def spy(order: Order) -> bool:
         seen.append(archive.progress("c"))
-        place(order)
+        return place(order)
 
     archive.letters.place = spy  # type: ignore[method-assign]
     run.run()
