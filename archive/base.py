@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from archive.acts import Acts
 from archive.grid import Standing
 from archive.letters import Letters
 from archive.records import Activity, AddStatus, Elite, Event, OperatorCount, Proposal, Result
@@ -20,17 +21,22 @@ class Archive(Protocol):
     """The only truth of a campaign. Every method commits before it returns; safe to call from several threads.
 
     Methods that take a campaign raise UsageError naming the campaigns there are if there is none of that name. `letters` keeps what
-    proposers were asked and answered.
+    proposers were asked and answered, `acts` what people did.
     """
 
     letters: Letters
+    acts: Acts
 
     # ------------------------------------------------------------------------------------ search
     def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:
         """`count` different parents, drawn by `archive.selection` over the island's grid; fewer when it holds fewer.
 
-        What is being evaluated again rests until that is told.
+        What is being evaluated again rests until that is told. What people have pinned is drawn from too where it holds no cell.
         """
+        ...
+
+    def sample(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
+        """`count` different scored programs, each as likely as another whatever its score; fewer when there are fewer."""
         ...
 
     def resting(self, campaign: str) -> frozenset[int]:
@@ -116,8 +122,8 @@ class Archive(Protocol):
         """The earliest told program with the same key and the earliest with the same structure: all the novelty gate needs to know."""
         ...
 
-    def find(self, prefix: str) -> Elite:
-        """The one program whose id begins with `prefix`; UsageError if none or several do."""
+    def find(self, prefix: str, campaign: str | None = None) -> Elite:
+        """The one program whose id begins with `prefix`, as a campaign knows it or any; UsageError if none or several do."""
         ...
 
     def result(self, elite: Elite) -> Result | None:
@@ -129,7 +135,7 @@ class Archive(Protocol):
         ...
 
     def top(self, campaign: str | None, count: int) -> list[Elite]:
-        """Scored programs by rung reached, then lower bound, best first; of every campaign where none is named."""
+        """Scored programs by rung reached, then lower bound, best first; of every campaign where none is named. No banned ones."""
         ...
 
     def funnel(self, campaign: str, rungs: Sequence[str]) -> dict[str, int]:

@@ -7,13 +7,15 @@ that a decision does not depend on which answer happened to come first.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 from pydantic import TypeAdapter
 
+from archive.acts import waiting
 from archive.database import Database, Row
 from archive.queries import pack, unpack
 from archive.recording import count_children
-from archive.records import AddStatus, Attempt, Order, Outcome, Prompt, Remark, Reply, Spent, Stage
+from archive.records import AddStatus, Attempt, Call, Cost, Order, Outcome, Prompt, Reply, Spent, Stage
 from sandbox.errors import ArchiveError
 from sandbox.records import RefusalRecord, Score
 
@@ -25,9 +27,21 @@ WHERE campaign = ? AND number = ?
 """
 
 REPLY = """
-SELECT campaign, number, turn, proposer, operator, prompt_hash, text, model, prompt_tokens, cached_tokens, completion_tokens, cost, cut
-FROM replies
+SELECT campaign, number, turn, proposer, operator, prompt_hash, text, model, prompt_tokens, cached_tokens, completion_tokens, cost, cut,
+time, seconds, tries FROM replies
 """
+
+OUTCOME = f"""
+CASE WHEN p.turn > 0 THEN 'lessons' WHEN r.number IS NULL THEN 'in flight' WHEN r.gate IS NOT NULL THEN r.gate || ': ' || r.code
+WHEN r.low IS NULL THEN 'failed in training' WHEN r.status >= {int(AddStatus.IMPROVED)} THEN 'kept' ELSE 'scored' END
+"""
+ANSWERED = "FROM replies p LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number WHERE p.campaign = ?"
+COSTS = f"""
+SELECT p.model, p.operator, {OUTCOME} AS outcome, COUNT(*) AS calls, SUM(p.tries - 1) AS retries, SUM(p.prompt_tokens) AS prompt_tokens,
+SUM(p.cached_tokens) AS cached_tokens, SUM(p.completion_tokens) AS completion_tokens, SUM(p.cost) AS money, SUM(p.seconds) AS seconds
+{ANSWERED} GROUP BY 1, 2, 3 ORDER BY SUM(p.cost) DESC, COUNT(*) DESC, 1, 2, 3
+"""
+OUTCOME_OF_CALL = f"SELECT p.number, p.turn, {OUTCOME} {ANSWERED} ORDER BY p.number, p.turn"
 
 # Of what is told, what was paid; of what is not, the worst case.
 COMMITTED = """
@@ -45,7 +59,7 @@ WHERE r.campaign = ? ORDER BY r.number
 
 BROKEN = """
 SELECT r.number, o.proposer, r.program_id FROM results r JOIN orders o ON o.campaign = r.campaign AND o.number = r.number
-WHERE r.campaign = ?1 AND r.gate IN ('parse', 'trace', 'sense') AND r.code != 'no-program' AND o.calls > 0 AND o.repairs IS NULL
+WHERE r.campaign = ?1 AND r.gate IN ('parse', 'trace', 'sense', 'novelty') AND r.code != 'no-program' AND o.calls > 0 AND o.repairs IS NULL
 AND NOT EXISTS (SELECT 1 FROM orders x WHERE x.campaign = ?1 AND x.repairs = r.number) ORDER BY r.number LIMIT 1
 """
 
@@ -59,22 +73,33 @@ NEWEST = f"{ATTEMPT} WHERE r.campaign = ? AND r.number < ? ORDER BY r.number DES
 
 
 class Letters:
-    """The tables `orders`, `replies` and `remarks` of one archive. Every method commits before it returns."""
+    """The tables `orders` and `replies` of one archive. Every method commits before it returns."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def place(self, order: Order) -> None:
-        """Records an order and counts its parents' children. ArchiveError if another one has its number."""
+    def place(self, order: Order) -> bool:
+        """Records an order and counts its parents' children; or False, if a person has acted since it was decided.
+
+        ArchiveError if another one has its number.
+        """
         row = (
             *(order.campaign, order.number, order.proposer, order.operator, json.dumps(order.parents), order.repairs),
             *(pack(PROMPTS.dump_json(order.prompts).decode()), order.worst.money, order.worst.tokens, order.worst.calls),
             order.again,
         )
         with self._database.transaction() as connection:
+            if waiting(connection, order.campaign):
+                return False
             if not connection.execute("INSERT OR IGNORE INTO orders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).rowcount:
                 raise ArchiveError(f"Proposal {order.number} of {order.campaign} is ordered already.", "Run `lossmith resume`.")
             count_children(connection, order.campaign, order.parents)
+        return True
+
+    def by_hand(self, campaign: str, number: int) -> int:
+        """How many of the orders up to `number` bring a program that a person wrote."""
+        query = "SELECT COUNT(*) FROM orders WHERE campaign = ? AND number <= ? AND proposer = 'hand'"
+        return int(self._database.all(query, (campaign, number))[0][0])
 
     def order(self, campaign: str, number: int) -> Order | None:
         """The order of a proposal, if it was placed."""
@@ -99,6 +124,7 @@ class Letters:
         row = (
             *(reply.campaign, reply.number, reply.turn, reply.proposer, reply.operator, reply.prompt_hash, pack(reply.text), reply.model),
             *(reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens, reply.cost, int(reply.cut)),
+            *(reply.time, reply.seconds, reply.tries),
         )
         with self._database.transaction() as connection:
             connection.execute(f"INSERT OR IGNORE INTO replies VALUES ({', '.join('?' * len(row))})", row)
@@ -113,6 +139,22 @@ class Letters:
         where = "WHERE campaign = ? AND operator = ? AND number < ? ORDER BY number DESC LIMIT 1"
         row = self._database.one(f"{REPLY} {where}", (campaign, operator, told))
         return None if row is None else _reply(row)
+
+    def replies_to(self, campaign: str, operator: str, told: int) -> list[Reply]:
+        """All replies to an operator among the `told` first proposals, oldest first."""
+        where = "WHERE campaign = ? AND operator = ? AND number < ? ORDER BY number"
+        return [_reply(row) for row in self._database.all(f"{REPLY} {where}", (campaign, operator, told))]
+
+    def calls(self, campaign: str) -> Iterator[Call]:
+        """Every answer and what came of it, oldest first, one at a time: together they may be large."""
+        for number, turn, outcome in self._database.all(OUTCOME_OF_CALL, (campaign,)):
+            reply = self.reply(campaign, number, turn)
+            assert reply is not None, "what was answered stays answered"
+            yield Call(reply=reply, outcome=outcome)
+
+    def costs(self, campaign: str) -> list[Cost]:
+        """By model, operator and outcome, the dearest first."""
+        return [Cost.model_validate(dict(zip(Cost.model_fields, row, strict=True))) for row in self._database.all(COSTS, (campaign,))]
 
     def spent(self, campaign: str) -> Spent:
         """All that was paid."""
@@ -147,20 +189,8 @@ class Letters:
         row = self._database.one("SELECT MAX(number) FROM orders WHERE campaign = ? AND calls > 1", (campaign,))
         return None if row is None else row[0]
 
-    def remark(self, remark: Remark) -> None:
-        """Keeps what a person says."""
-        row = (remark.time, remark.campaign, remark.program_id, remark.text)
-        with self._database.transaction() as connection:
-            connection.execute("INSERT INTO remarks (time, campaign, program_id, text) VALUES (?, ?, ?, ?)", row)
-
-    def remarks(self, campaign: str, program_id: str | None = None) -> list[Remark]:
-        """What was said of a program, or of the campaign as a whole, oldest first."""
-        query = "SELECT time, text FROM remarks WHERE campaign = ? AND program_id IS ? ORDER BY id"
-        rows = self._database.all(query, (campaign, program_id))
-        return [Remark(time=time, campaign=campaign, program_id=program_id, text=text) for time, text in rows]
-
     def broken(self, campaign: str) -> tuple[int, str, str] | None:
-        """(number, proposer, program id) of a model's earliest told proposal that parse, trace or sense refused and nobody repairs."""
+        """(number, proposer, program id) of a model's earliest told proposal that any gate but cost refused and nobody repairs."""
         row = self._database.one(BROKEN, (campaign,))
         return None if row is None else (int(row[0]), str(row[1]), str(row[2]))
 

@@ -7,7 +7,8 @@ campaigns ─┬─ proposals ─── results ─── evaluations        one
            ├─ cells                                        the grid: who holds a cell of an island, how many sound programs stand in it
            ├─ standings                                    who stands where with which score, and since and until which result
            ├─ migrations                                   after how many results the islands' best were copied on
-           ├─ remarks                                      what people have to say to the next prompts
+           ├─ acts                                         what people did, and from which proposal on it holds
+           ├─ marks                                        what people wish of a program, and what the search has adopted of it
            ├─ notes                                        small pieces of a campaign's state
            └─ events                                       what happened, for people
 programs                                                   text by id, shared by all campaigns
@@ -241,7 +242,39 @@ CREATE TABLE migrations (
 ) STRICT;
 """
 
-STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS, STANDINGS)
+ACTS = """
+CREATE TABLE acts (
+    id INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    kind TEXT NOT NULL,                          -- archive.records.ActKind
+    program_id TEXT,                             -- NULL: about the whole campaign, or an idea
+    text TEXT NOT NULL,
+    number INTEGER,                              -- of the first proposal made with it
+    told INTEGER,                                -- results known then
+    adopted INTEGER NOT NULL DEFAULT 0           -- 1 from that proposal on
+) STRICT;
+CREATE INDEX acts_by_campaign ON acts (campaign, kind, program_id, id);
+CREATE INDEX acts_waiting ON acts (campaign) WHERE adopted = 0;
+INSERT INTO acts (time, campaign, kind, program_id, text, number, told, adopted)
+    SELECT time, campaign, 'note', program_id, text, 0, 0, 1 FROM remarks ORDER BY id;
+DROP TABLE remarks;
+
+CREATE TABLE marks (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    program_id TEXT NOT NULL,
+    wish TEXT NOT NULL,                          -- archive.records.Mark: of people, now
+    held TEXT NOT NULL,                          -- the same, as far as an order knows it
+    PRIMARY KEY (campaign, program_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX orders_by_hand ON orders (campaign, number) WHERE proposer = 'hand';
+ALTER TABLE replies ADD COLUMN time REAL NOT NULL DEFAULT 0;
+ALTER TABLE replies ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+ALTER TABLE replies ADD COLUMN tries INTEGER NOT NULL DEFAULT 1;
+"""
+
+STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS, STANDINGS, ACTS)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[str] = STEPS) -> None:

@@ -30,13 +30,15 @@ WHERE p.campaign = ? AND p.number = ?
 BY_ID = f"""{ELITE}
 FROM proposals p JOIN programs t ON t.id = p.program_id JOIN campaigns k ON k.name = p.campaign
 LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number
-WHERE p.program_id = ? AND p.again IS NULL
+WHERE p.program_id = ?1 AND p.again IS NULL AND (?2 IS NULL OR p.campaign = ?2)
 ORDER BY r.status IS NULL, r.duplicate_of IS NOT NULL, k.position DESC, p.number LIMIT 1
 """
 
+ALLOWED = "NOT EXISTS (SELECT 1 FROM marks m WHERE m.campaign = r.campaign AND m.program_id = r.program_id AND m.wish = 'ban')"
+
 TOP = f"""{ELITE}
 FROM results r JOIN proposals p ON p.campaign = r.campaign AND p.number = r.number JOIN programs t ON t.id = r.program_id
-WHERE r.low IS NOT NULL"""
+WHERE r.low IS NOT NULL AND {ALLOWED}"""
 TOP_OF_CAMPAIGN = f"{TOP} AND r.campaign = ? ORDER BY r.rung DESC, r.low DESC, r.number LIMIT ?"
 TOP_ANYWHERE = f"{TOP} ORDER BY r.rung DESC, r.low DESC, r.campaign, r.number LIMIT ?"
 
@@ -46,12 +48,24 @@ SELECT again FROM orders WHERE campaign = ?1 AND again IS NOT NULL
 AND number >= (SELECT COALESCE(MAX(number) + 1, 0) FROM results WHERE campaign = ?1)
 """
 
+# Who holds a cell, and who is pinned and stands in one.
 CANDIDATES = f"""
-SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants
+SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants, m.wish IS NOT NULL
 FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
 LEFT JOIN children n ON n.campaign = r.campaign AND n.program_id = r.program_id
+LEFT JOIN marks m ON m.campaign = r.campaign AND m.program_id = r.program_id AND m.wish = 'pin'
 WHERE c.campaign = ?1 AND c.island = ?2 AND r.number NOT IN ({RESTING})
+UNION
+SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants, 1
+FROM marks m JOIN results r ON r.campaign = m.campaign AND r.program_id = m.program_id
+JOIN standings s ON s.campaign = r.campaign AND s.number = r.number AND s.island = ?2 AND s.until IS NULL
+JOIN cells c ON c.campaign = s.campaign AND c.island = s.island AND c.cell = s.cell
+LEFT JOIN children n ON n.campaign = r.campaign AND n.program_id = r.program_id
+WHERE m.campaign = ?1 AND m.wish = 'pin' AND r.number NOT IN ({RESTING})
 """
+
+# Scored programs, in the order of proposals: among them `Archive.sample` draws.
+SCORED = f"FROM results r WHERE r.campaign = ?1 AND r.low IS NOT NULL AND {ALLOWED}"
 
 # Who would have to be beaten, as it was known after a number of results.
 BAR = """
@@ -120,7 +134,9 @@ FROM results WHERE campaign = ?
 
 MIGRATIONS = "SELECT COUNT(DISTINCT number || ' ' || island), MAX(since) FROM standings WHERE campaign = ? AND native = 0"
 
-RACES = "SELECT COUNT(*), COUNT(*) FILTER (WHERE saved > 0), TOTAL(n), TOTAL(saved) FROM evaluations WHERE campaign = ?"
+RACES = """
+SELECT COUNT(*), COUNT(*) FILTER (WHERE saved > 0), TOTAL(n), TOTAL(saved), TOTAL(device_seconds) FROM evaluations WHERE campaign = ?
+"""
 
 
 def pack(text: str) -> bytes:
@@ -216,7 +232,8 @@ def activity(database: Database, campaign: str, islands: int) -> Activity:
     """What a campaign's mechanisms have done; see `Archive.activity`."""
     held: dict[int, int] = dict(database.all("SELECT island, COUNT(*) FROM cells WHERE campaign = ? GROUP BY island", (campaign,)))
     (told, again, newest), (came, last), raced = (database.all(query, (campaign,))[0] for query in (REEVALUATIONS, MIGRATIONS, RACES))
-    evaluations, stopped, runs, saved = map(int, raced)
+    *counts, device_seconds = raced
+    evaluations, stopped, runs, saved = map(int, counts)
     return Activity(
         told=told,
         elites=tuple(held.get(island, 0) for island in range(islands)),
@@ -228,6 +245,7 @@ def activity(database: Database, campaign: str, islands: int) -> Activity:
         stopped=stopped,
         runs=runs,
         saved=saved,
+        device_seconds=device_seconds,
     )
 
 

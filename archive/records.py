@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from enum import IntEnum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field
 
@@ -166,11 +166,36 @@ class Reply(Record):
     completion_tokens: int = 0
     cost: float = 0.0  # US dollars
     cut: bool = False  # ended by the limit on tokens
+    time: float = 0.0  # seconds since the epoch, when it had come
+    seconds: float = 0.0  # that it took, with all tries
+    tries: int = 1  # until the endpoint answered
 
     @property
     def spent(self) -> Spent:
         """As an entry of the ledger."""
         return Spent(money=self.cost, tokens=self.prompt_tokens + self.completion_tokens, calls=1)
+
+
+class Call(Record):
+    """One answer of a model and what came of it, such as `kept`, `scored`, `parse: no-program`, `lessons`."""
+
+    reply: Reply
+    outcome: str
+
+
+class Cost(Record):
+    """What the answers of one model to one operator with one outcome cost, all together."""
+
+    model: str
+    operator: str
+    outcome: str
+    calls: int
+    retries: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    money: float  # US dollars
+    seconds: float  # of waiting
 
 
 class Outcome(Record):
@@ -187,13 +212,26 @@ class Outcome(Record):
     low: float | None
 
 
-class Remark(Record):
-    """What a person says of a program, or of a whole campaign where `program_id` is None; the next prompts show it."""
+ActKind: TypeAlias = Literal["note", "pin", "unpin", "ban", "unban", "add", "lessons"]
+Mark: TypeAlias = Literal["pin", "ban", ""]
+
+
+class Act(Record):
+    """What a person does to a campaign: it reaches the next prompts and the selection.
+
+    `note` says something of a program, or of the whole campaign where `program_id` is None; `pin` has a program kept and chosen more often;
+    `ban` rules out a program, or the idea in `text` where `program_id` is None; `add` brings the program in `text`; `lessons` are a list
+    that takes the place of the models'. `number` is the first proposal that was made with it, `told` how many results were known then;
+    both None until there is such a proposal.
+    """
 
     time: float  # seconds since the epoch
     campaign: str
+    kind: ActKind
     program_id: str | None = None
-    text: str = Field(min_length=1, max_length=4000)
+    text: str = Field("", max_length=40_000)
+    number: int | None = None
+    told: int | None = None
 
 
 class Attempt(Record):
@@ -233,6 +271,7 @@ class Activity(Record):
     stopped: int  # of them, by a race
     runs: int  # trainings that they took, with fresh seeds
     saved: int  # trainings that races made unnecessary
+    device_seconds: float = 0.0  # of all its evaluations, whichever campaign paid for a training that several need
 
 
 class Event(Record):
@@ -240,5 +279,5 @@ class Event(Record):
 
     time: float  # seconds since the epoch
     campaign: str
-    kind: Literal["created", "started", "paused", "finished", "fault", "migration", "note"]
+    kind: Literal["created", "started", "paused", "finished", "fault", "migration"] | ActKind
     text: str

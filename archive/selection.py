@@ -5,6 +5,9 @@
 `rank` is 0 for the best of n elites by standing (rung, then lower bound; the earlier program first among equals), `children` counts the
 proposals made from the elite, `occupants` the scored programs that ever fell into its cell. The first half has its mass on the best
 quarter whatever the scale of scores; the second falls as 1/children, so that no elite waits for ever and none is drawn for ever.
+
+What a person has pinned counts PINNED times: p'(i) = w(i)·p(i) / Σ w·p with w = PINNED or 1. So it is likelier than before beside every
+program that is not pinned, and whoever was good stays so.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from archive.grid import Standing
 
 STEEPNESS = 4.0  # the elite a quarter down the ranking is e times less likely than the best
 EXPLOIT = 0.5
+PINNED = 4.0
 
 
 class Candidate(NamedTuple):
@@ -28,6 +32,7 @@ class Candidate(NamedTuple):
     standing: Standing
     children: int
     occupants: int
+    pinned: bool = False
 
 
 def probabilities(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
@@ -38,7 +43,8 @@ def probabilities(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
     good = np.exp(-STEEPNESS * rank / len(candidates))
     rare = np.array([1.0 / ((1 + c.children) * np.sqrt(c.occupants)) for c in candidates])
     chances: NDArray[np.float64] = EXPLOIT * good / good.sum() + (1 - EXPLOIT) * rare / rare.sum()
-    return chances
+    weighed: NDArray[np.float64] = chances * np.where([c.pinned for c in candidates], PINNED, 1.0)
+    return weighed / weighed.sum() if any(c.pinned for c in candidates) else chances
 
 
 def draw(candidates: Sequence[Candidate], count: int, stream: np.random.Generator) -> list[int]:

@@ -33,6 +33,9 @@ def settle(connection: sqlite3.Connection, result: Result) -> AddStatus:
     place = (result.campaign, result.island, cell(result.descriptor))
     before = connection.execute(BEST, place).fetchone()
     _stand(connection, place, result.number, (result.rung, result.score.low), result.number + 1, native=True)
+    if _banned(connection, result.campaign, result.program_id):
+        _leave(connection, result.campaign, result.number, result.number + 1)  # it stood for no time: whoever lifts the ban finds where
+        return AddStatus.NOT_ADDED
     if _hold(connection, *place) != result.number:
         return AddStatus.NOT_ADDED
     return AddStatus.NEW if before is None else AddStatus.IMPROVED
@@ -44,8 +47,7 @@ def resettle(connection: sqlite3.Connection, result: Result) -> AddStatus:
     assert number is not None, "a re-evaluation is of some proposal"
     current = "SELECT island, cell, native FROM standings WHERE campaign = ? AND number = ? AND until IS NULL"
     places = connection.execute(current, (result.campaign, number)).fetchall()
-    end = "UPDATE standings SET until = ? WHERE campaign = ? AND number = ? AND until IS NULL"
-    connection.execute(end, (told, result.campaign, number))
+    _leave(connection, result.campaign, number, told)
     status = AddStatus.REFUSED
     for island, name, native in places:
         place = (result.campaign, island, name)
@@ -55,6 +57,27 @@ def resettle(connection: sqlite3.Connection, result: Result) -> AddStatus:
         if _hold(connection, *place) == number:
             status = AddStatus.IMPROVED
     return status
+
+
+def withdraw(connection: sqlite3.Connection, campaign: str, program_id: str, told: int) -> None:
+    """A program stands nowhere any more: the next best take its cells."""
+    for number in _numbers(connection, campaign, program_id):
+        current = "SELECT island, cell FROM standings WHERE campaign = ? AND number = ? AND until IS NULL"
+        places = connection.execute(current, (campaign, number)).fetchall()
+        _leave(connection, campaign, number, told)
+        for island, name in places:
+            _hold(connection, campaign, island, name)
+
+
+def restore(connection: sqlite3.Connection, campaign: str, program_id: str, told: int) -> None:
+    """It stands again wherever it ever stood, by the score that it has now. One that stands already, or has none, is left as it is."""
+    for number in _numbers(connection, campaign, program_id):
+        rung, low = connection.execute("SELECT rung, low FROM results WHERE campaign = ? AND number = ?", (campaign, number)).fetchone()
+        left = "SELECT island, cell, MAX(native) FROM standings WHERE campaign = ? AND number = ?"
+        left += " GROUP BY island HAVING COUNT(until) = COUNT(*)"
+        for island, name, native in connection.execute(left, (campaign, number)).fetchall() if low is not None else ():
+            _stand(connection, (campaign, island, name), number, (rung, low), told, native=bool(native))
+            _hold(connection, campaign, island, name)
 
 
 def move(connection: sqlite3.Connection, campaign: str, islands: int, told: int) -> int:
@@ -78,12 +101,29 @@ def move(connection: sqlite3.Connection, campaign: str, islands: int, told: int)
     return came
 
 
+def _numbers(connection: sqlite3.Connection, campaign: str, program_id: str) -> list[int]:
+    """Of the told proposals with this text that ever stood somewhere."""
+    query = "SELECT number FROM results WHERE program_id = ? AND campaign = ? AND cell IS NOT NULL ORDER BY number"
+    return [number for (number,) in connection.execute(query, (program_id, campaign)).fetchall()]
+
+
+def _banned(connection: sqlite3.Connection, campaign: str, program_id: str) -> bool:
+    query = "SELECT 1 FROM marks WHERE campaign = ? AND program_id = ? AND held = 'ban'"
+    return connection.execute(query, (campaign, program_id)).fetchone() is not None
+
+
+def _leave(connection: sqlite3.Connection, campaign: str, number: int, told: int) -> None:
+    end = "UPDATE standings SET until = ? WHERE campaign = ? AND number = ? AND until IS NULL"
+    connection.execute(end, (told, campaign, number))
+
+
 def _stand(
     connection: sqlite3.Connection, place: tuple[str, int, str], number: int, score: tuple[int, float], since: int, *, native: bool
 ) -> None:
     campaign, island, name = place
     row = (campaign, island, name, number, *score, int(native), since, None)
-    connection.execute(f"INSERT INTO standings VALUES ({', '.join('?' * len(row))})", row)
+    # Somebody may be banned and let go between two results: the later word is what stood.
+    connection.execute(f"INSERT OR REPLACE INTO standings VALUES ({', '.join('?' * len(row))})", row)
 
 
 def _hold(connection: sqlite3.Connection, campaign: str, island: int, name: str) -> int | None:

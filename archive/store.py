@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from archive import queries
+from archive.acts import Acts
 from archive.database import Database
 from archive.grid import Standing
 from archive.halving import WINDOW
@@ -42,14 +43,21 @@ class SqliteArchive:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.letters = Letters(database)
+        self.acts = Acts(database)
 
     # ------------------------------------------------------------------------------------ search
     def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:
         """See `Archive.ask`."""
         rows = self._database.all(queries.CANDIDATES, (campaign, island))
-        candidates = [Candidate(number, Standing(rung, low), children, occupants) for number, rung, low, children, occupants in rows]
-        chosen = draw(candidates, count, stream)
-        return [queries.elite(self._database.all(queries.BY_NUMBER, (campaign, number))[0]) for number in chosen]
+        candidates = [Candidate(number, Standing(rung, low), tried, near, bool(pin)) for number, rung, low, tried, near, pin in rows]
+        return [self._elite(campaign, number) for number in draw(candidates, count, stream)]
+
+    def sample(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
+        """See `Archive.sample`."""
+        (total,) = self._database.all(f"SELECT COUNT(*) {queries.SCORED}", (campaign,))[0]
+        places = stream.choice(total, size=min(count, total), replace=False) if total else []
+        one = f"SELECT r.number {queries.SCORED} ORDER BY r.number LIMIT 1 OFFSET ?2"
+        return [self._elite(campaign, self._database.all(one, (campaign, int(place)))[0][0]) for place in places]
 
     def propose(self, proposal: Proposal) -> None:
         """See `Archive.propose`."""
@@ -169,7 +177,7 @@ class SqliteArchive:
         rows = self._database.all(queries.ALIKE, (campaign, identity.key, identity.structure))
         return [(Identity(structure=s, fingerprint=f, settings=t), program_id) for s, f, t, program_id in rows]
 
-    def find(self, prefix: str) -> Elite:
+    def find(self, prefix: str, campaign: str | None = None) -> Elite:
         """See `Archive.find`."""
         span = (prefix, prefix + "g")  # ids are hexadecimal: every one with the prefix sorts before it
         ids = [name for (name,) in self._database.all("SELECT id FROM programs WHERE id >= ? AND id < ? ORDER BY id LIMIT 4", span)]
@@ -177,7 +185,10 @@ class SqliteArchive:
             raise UsageError(f"No program's id begins with {prefix!r}.", "`lossmith top` lists the best ones.")
         if len(ids) > 1:
             raise UsageError(f"Several ids begin with {prefix!r}: {', '.join(ids[:3])}{', …' if len(ids) > 3 else ''}.", "Type more of it.")
-        return queries.elite(self._database.all(queries.BY_ID, (ids[0],))[0])
+        row = self._database.one(queries.BY_ID, (ids[0], campaign))
+        if row is None:
+            raise UsageError(f"The campaign {campaign} has no program {ids[0]}.", "`lossmith top` lists its best ones.")
+        return queries.elite(row)
 
     def result(self, elite: Elite) -> Result | None:
         """See `Archive.result`."""
@@ -216,6 +227,9 @@ class SqliteArchive:
     def close(self) -> None:
         """See `Archive.close`."""
         self._database.close()
+
+    def _elite(self, campaign: str, number: int) -> Elite:
+        return queries.elite(self._database.all(queries.BY_NUMBER, (campaign, number))[0])
 
 
 def run_key(job: TrainJob) -> str:

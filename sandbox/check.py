@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from sandbox.errors import Gate, PrerequisiteMissing, ProgramFault, Refusal, UsageError
@@ -38,8 +38,8 @@ GATE_LIMITS = Limits(seconds=60.0)
 class Checker:
     """The gates for any number of programs, on one executor and one isolation. Safe to call from several threads.
 
-    `isolation=None` serves callers that only ever handle trusted text: references, and our own mutations of them. The caller closes
-    `executor` and `isolation`.
+    `isolation=None` serves callers that only ever handle trusted text: references, and our own mutations of them. Where other text may
+    still come, `late` opens an isolation for it and for all that follows. The caller closes `executor` and `isolation`.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Checker:
         self.agent = agent
         self.trace_limits = trace_limits
         self.gate_limits = gate_limits
+        self.late: Callable[[], Isolation] | None = None
         self._plain: Isolation | None = None
         self._tasks: dict[str, TaskDescription] = {}
         self._lock = threading.Lock()
@@ -104,11 +105,13 @@ class Checker:
             return GateReport(refusal=refusal_record(Refusal(Gate.COST, fault.verdict.value, fault.message, fault.remedy)))
 
     def _isolation(self, trusted: bool) -> Isolation:
-        if self.isolation is not None:
-            return self.isolation
-        if not trusted:
-            raise PrerequisiteMissing("There is no sandbox to trace untrusted programs in.", "`lossmith doctor` says what is missing.")
         with self._lock:
+            if self.isolation is None and not trusted and self.late is not None:
+                self.isolation = self.late()
+            if self.isolation is not None:
+                return self.isolation
+            if not trusted:
+                raise PrerequisiteMissing("There is no sandbox to trace untrusted programs in.", "`lossmith doctor` says what is missing.")
             if self._plain is None:
                 self._plain = open_isolation("unsafe", pool_size=1)
             return self._plain

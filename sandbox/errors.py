@@ -10,7 +10,7 @@
         ├── BudgetExhausted          exit 4   a limit of the campaign was reached
         ├── ArchiveError             exit 5   the archive is locked, damaged, or of another version
         ├── WorkerLost               exit 1   a worker process vanished for a reason that is not the program's
-        └── ModelUnavailable         exit 1   a language model gave no answer, however often it was asked
+        └── ModelUnavailable         exit 3   a language model gave no answer, however often it was asked
 
 Every error is one sentence that says what was wrong and where, and a remedy that says what to do.
 """
@@ -122,3 +122,5 @@ class WorkerLost(OurFault):
 
 class ModelUnavailable(OurFault):
     """A language model's endpoint was down, or the model ran out of memory."""
+
+    exit_code = 3

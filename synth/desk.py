@@ -2,6 +2,9 @@
 
 `order` decides, from the archive alone, in the order of proposals, and records the decision; `fill` has the program written, in any
 thread and at any time. So model calls overlap without changing a decision, and a killed campaign asks again only what was never answered.
+
+The first reason that applies decides: a reference that is still to be proposed, a program that a person has added, a leader that is to be
+evaluated again, a model's refused program that it may repair once, and then the strategy's next parents and the bandit's next arm.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from synth.spec import CampaignSpec
 
 PARENTS = 2  # asked of the archive; crossing needs two
 REFERENCE = "reference"
+HAND = "hand"  # programs that a person has added
+ADD = "add"
 REPAIR = "repair"
 NEEDED = {"": (0, 2), "fresh": (0, 0), "refine": (1, 1), "crossover": (2, 2), "simplify": (1, 1), "challenge": (0, 1)}
 """The least and the most parents an operator takes."""
@@ -40,9 +45,14 @@ class Desk:
         self._quiet = threading.Condition()
 
     def trusts(self, proposal: Proposal) -> bool:
-        """Whether the text derives from our own references by our own edits: then so does everything it could have come from."""
-        known = proposal.proposer in self._authors and all(author.proposer.trusted for author in self._authors.values())
-        return proposal.proposer == REFERENCE or known
+        """Whether the text derives from our own references by our own edits: then so does everything it could have come from.
+
+        A program by hand may come from anywhere, and what is written after it may come from it.
+        """
+        if proposal.proposer == REFERENCE:
+            return True
+        ours = proposal.proposer in self._authors and all(author.proposer.trusted for author in self._authors.values())
+        return ours and not self._archive.letters.by_hand(self._name, proposal.number)
 
     def order(self, number: int, told: int) -> Order | None:
         """The order of proposal `number` after `told` results: as recorded, or decided and recorded now.
@@ -52,11 +62,17 @@ class Desk:
         recorded = self._archive.letters.order(self._name, number)
         if recorded is not None:
             return recorded
-        decided = self._decide(number)
+        while True:
+            self._archive.acts.adopt(self._name, number, told)
+            order = self._affordable(self._decide(number), told)
+            if order is None or self._archive.letters.place(order):
+                return order
+
+    def _affordable(self, decided: Order, told: int) -> Order | None:
+        """The order, or what of it the budget still allows."""
         for order in (decided, self._short(decided)):
             self.ending = short_of(self._spec.budget, self._archive.letters.committed(self._name, told) + order.worst)
             if self.ending is None or not order.worst.calls:
-                self._archive.letters.place(order)
                 return order
         return None
 
@@ -78,6 +94,9 @@ class Desk:
     def _proposed(self, order: Order) -> Proposed:
         if order.proposer == REFERENCE:
             return Proposed(text=reference_text(order.operator), operator=order.operator)
+        if order.proposer == HAND:
+            before = self._archive.letters.by_hand(self._name, order.number - 1)
+            return Proposed(text=self._archive.acts.added(self._name)[before].text, operator=ADD)
         if order.again is not None:
             earlier = self._archive.result_of(self._name, order.again)
             assert earlier is not None, "only what is told is evaluated again"
@@ -91,6 +110,8 @@ class Desk:
         references = self._spec.references
         if number < len(references):
             return Order(campaign=self._name, number=number, proposer=REFERENCE, operator=references[number])
+        if self._archive.letters.by_hand(self._name, number) < len(self._archive.acts.added(self._name)):
+            return Order(campaign=self._name, number=number, proposer=HAND, operator=ADD)
         leader = leader_due(self._archive, self._spec)
         return self._again(number, leader) if leader else self._repair(number) or self._next(number)
 
@@ -103,17 +124,24 @@ class Desk:
         if broken is None or broken[1] not in self._authors:
             return None
         refused, proposer, program_id = broken
-        elite = self._archive.find(program_id).model_copy(update={"campaign": self._name, "number": refused})
+        elite = self._archive.find(program_id, self._name).model_copy(update={"campaign": self._name, "number": refused})
         order = self._write(number, Arm(proposer, REPAIR), [elite])
         return order.model_copy(update={"repairs": refused})
 
     def _next(self, number: int) -> Order:
-        parents = self._archive.ask(self._name, PARENTS, numpy_stream(self._seed, "ask", number), self._spec.island(number))
+        parents = self._parents(number)
         arms = [arm for arm in self.arms() if NEEDED[arm.operator][0] <= len(parents)] or self.arms()
         arm = arms[0] if len(arms) == 1 else choose(self.tallies(arms), numpy_stream(self._seed, "arm", number))
         parents = parents[: NEEDED[arm.operator][1]]
         unproven = parent_due(parents, self._spec)
         return self._again(number, unproven) if unproven else self._write(number, arm, parents)
+
+    def _parents(self, number: int) -> list[Elite]:
+        """By the strategy: chosen, drawn whatever their score, or none."""
+        stream = numpy_stream(self._seed, "ask", number)
+        if self._spec.search.strategy == "evolve":
+            return self._archive.ask(self._name, PARENTS, stream, self._spec.island(number))
+        return self._archive.sample(self._name, PARENTS, stream) if self._spec.search.strategy == "random" else []
 
     def _write(self, number: int, arm: Arm, parents: Sequence[Elite]) -> Order:
         prompter = self._authors[arm.proposer].prompter
@@ -156,9 +184,7 @@ class Desk:
 
 def arms_of(spec: CampaignSpec) -> list[Arm]:
     """The arms that a spec means."""
-    return [
-        Arm(section.label, operator) for section in spec.proposer for operator in (section.operators if section.asks_a_model else ("",))
-    ]
+    return [Arm(section.label, operator) for section in spec.writers for operator in (section.operators if section.asks_a_model else ("",))]
 
 
 def tally(spec: CampaignSpec, archive: Archive, arms: Sequence[Arm]) -> list[Tally]:

@@ -14,9 +14,10 @@ import numpy as np
 from archive.base import Archive
 from archive.statistics import optimality_gap, performance_profile
 from sandbox.evaluate import Memory, returns_by_task
+from sandbox.intervals import Array
 from sandbox.randomness import numpy_stream
 from sandbox.records import Evaluation, Record, Rule, Rung, Traced
-from sandbox.score import Anchor, Array, normalise_runs
+from sandbox.score import Anchor, normalise_runs
 from synth.anchors import baseline_rule
 from synth.claims import Comparison, compare
 from synth.pipeline import Judge
@@ -57,18 +58,26 @@ class Entry(Record):
 
 
 def read_holdout(archive: Archive, campaign: str) -> HoldoutReport | None:
-    """The last report, if there is one."""
+    """The last report, if there is one, without those whom a person has banned since: they are claimed no more."""
+    report = _kept(archive, campaign)
+    banned = set(archive.acts.marked(campaign, "ban")) if report is not None else set()
+    if report is None or not banned:
+        return report
+    return report.model_copy(update={"finalists": tuple(finalist for finalist in report.finalists if finalist.id not in banned)})
+
+
+def _kept(archive: Archive, campaign: str) -> HoldoutReport | None:
     kept = archive.get_value(campaign, KEY)
     return HoldoutReport.model_validate_json(kept) if kept else None
 
 
 def holdout_is_due(archive: Archive, spec: CampaignSpec) -> bool:
-    """Whether there is a hold-out, something to judge on it, and no report on what the archive now knows."""
+    """Whether there is a hold-out, something to judge on it, and no report on what the archive now knows and people want."""
     name = spec.campaign.name
     if spec.holdout is None or not archive.top(name, 1):
         return False
-    report = read_holdout(archive, name)
-    return report is None or report.told != archive.progress(name)[1]
+    report = _kept(archive, name)
+    return report is None or report.told != archive.progress(name)[1] or report != read_holdout(archive, name)
 
 
 def judge_finalists(archive: Archive, judge: Judge, spec: CampaignSpec, memory: Memory) -> HoldoutReport:

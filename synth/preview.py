@@ -28,7 +28,7 @@ class WorstCase(Record):
 
 def worst_case(spec: CampaignSpec) -> WorstCase | None:
     """None where no model is asked. A token is a byte at the least, so prompts count as four times their estimate."""
-    sections = [section for section in spec.proposer if section.asks_a_model]
+    sections = [section for section in spec.writers if section.asks_a_model]
     if not sections:
         return None
     call = max((_call(section) for section in sections), key=lambda spent: (spent.money, spent.tokens))
@@ -53,7 +53,7 @@ def first_order(spec: CampaignSpec) -> Order | None:
         Author(
             ModelProposer(section, spec.campaign.name, archive.letters, _silent), section.operators, ModelPrompter(spec, section, archive)
         )
-        for section in spec.proposer
+        for section in spec.writers
         if section.asks_a_model
     ]
     desk = Desk(free, archive, authors)

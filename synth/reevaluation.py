@@ -26,7 +26,7 @@ def leader_due(archive: Archive, spec: CampaignSpec) -> Elite | None:
 
 
 def parent_due(parents: Sequence[Elite], spec: CampaignSpec) -> Elite | None:
-    """The first of these parents that has been one before and stands on its first seeds still."""
-    if not spec.search.reevaluations:
+    """The first of these parents that has been one before and stands on its first seeds still; where parents are chosen by their score."""
+    if not spec.search.reevaluations or spec.search.strategy != "evolve":
         return None
     return next((parent for parent in parents if parent.children and parent.evaluated == 1), None)

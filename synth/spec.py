@@ -42,8 +42,15 @@ class BudgetSection(Record):
 
 
 class SearchSection(Record):
-    """How the archive is searched. A program's proposal number modulo `islands` is its island; each draws its parents from its own grid."""
+    """How the archive is searched. A program's proposal number modulo `islands` is its island; each draws its parents from its own grid.
 
+    `strategy` says what proposals are made from, everything else being equal. `evolve`: parents chosen by score and novelty, prompts that
+    show the archive. `best-of-n`: nothing; every proposal is an independent sample, a model's from the prompt `fresh` without any result
+    of the search, a mutation of a reference. `random`: mutations alone, of scored programs drawn evenly whatever their score; no model
+    is asked.
+    """
+
+    strategy: Literal["evolve", "best-of-n", "random"] = "evolve"
     islands: int = Field(1, ge=1, le=64)
     migrate_every: int = Field(20, ge=1)  # results, after which the best of each island is copied to the next
     reevaluations: int = Field(2, ge=0, le=20)  # the most times one program is evaluated again on fresh seeds; 0 trusts first scores
@@ -117,6 +124,16 @@ class CampaignSpec(Record):
     def all_rungs(self) -> tuple[Rung, ...]:
         """The ladder, and the hold-out after it."""
         return self.rung if self.holdout is None else (*self.rung, self.holdout)
+
+    @property
+    def writers(self) -> tuple[ProposerSection, ...]:
+        """The proposers that the strategy lets write, each with the operators that are left to it."""
+        if self.search.strategy == "random":
+            return next(((each,) for each in self.proposer if not each.asks_a_model), (ProposerSection(),))
+        if self.search.strategy == "best-of-n":
+            alone = {"operators": ("fresh",), "insights_every": 0}
+            return tuple(each.model_copy(update=alone) if each.asks_a_model else each for each in self.proposer)
+        return self.proposer
 
     def island(self, number: int) -> int:
         """Where proposal `number` is born."""

@@ -11,8 +11,9 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from archive.base import Archive
-from archive.store import open_archive
+from archive.store import SqliteArchive, open_archive
 from sandbox.evaluate import Evaluator
+from sandbox.isolation.base import Isolation
 from sandbox.records import Limits
 from synth.campaign import Campaign, Crew
 from synth.pipeline import Runs
@@ -35,10 +36,13 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
     memory = int(settings.memory_gb * 2**30)
     with ExitStack() as stack:
         authors = make_authors(spec, archive, stack)
-        isolation = None
-        if not all(author.proposer.trusted for author in authors):
+
+        def sandbox() -> Isolation:
             isolation = open_isolation(settings.backend)
             stack.callback(isolation.close)
+            return isolation
+
+        isolation = None if all(author.proposer.trusted for author in authors) else sandbox()
         valve = Valve(LocalExecutor(spec.campaign.workers), Runs(archive, spec.campaign.name).remember)
         judge = Evaluator(
             valve,
@@ -48,6 +52,7 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
             trace_limits=Limits(seconds=settings.trace_seconds, memory_bytes=memory),
             run_limits=Limits(seconds=settings.run_seconds, memory_bytes=memory),
         )
+        judge.late = sandbox  # for a program that a person adds
         stack.callback(judge.close)
         stack.callback(valve.close)
         yield Campaign(spec, archive, Crew(judge, authors, valve), interrupted)
@@ -55,7 +60,7 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
 
 def make_authors(spec: CampaignSpec, archive: Archive, stack: ExitStack) -> tuple[Author, ...]:
     """Everybody whom the spec lets write programs. What they open is closed by `stack`."""
-    return tuple(_make_author(spec, section, archive, stack) for section in spec.proposer)
+    return tuple(_make_author(spec, section, archive, stack) for section in spec.writers)
 
 
 def _make_author(spec: CampaignSpec, section: ProposerSection, archive: Archive, stack: ExitStack) -> Author:
@@ -66,6 +71,9 @@ def _make_author(spec: CampaignSpec, section: ProposerSection, archive: Archive,
     from synth.prompting.prompter import ModelPrompter
     from synth.proposers.model import ModelProposer
 
+    if section.kind == "replay":
+        recording, name = _recording(section, stack)
+        archive.acts.schedule(spec.campaign.name, recording.acts.all(name))
     proposer = ModelProposer(section, spec.campaign.name, archive.letters, make_model(section, stack))
     return Author(proposer, section.operators, ModelPrompter(spec, section, archive))
 
@@ -75,10 +83,7 @@ def make_model(section: ProposerSection, stack: ExitStack) -> Ask:
     if section.kind == "replay":
         from synth.proposers.model import replay
 
-        recording = open_archive(Path(section.archive), create=False)
-        stack.callback(recording.close)
-        campaign = section.campaign or recording.campaigns()[-1]
-        recording.campaign_spec(campaign)  # raises for one that is not there
+        recording, campaign = _recording(section, stack)
         return replay(recording.letters, campaign)
     if section.kind == "openai":
         from synth.proposers.openai_endpoint import Endpoint
@@ -87,6 +92,15 @@ def make_model(section: ProposerSection, stack: ExitStack) -> Ask:
     from synth.proposers.transformers_local import LocalModel
 
     return LocalModel(section)
+
+
+def _recording(section: ProposerSection, stack: ExitStack) -> tuple[SqliteArchive, str]:
+    """The archive that a section replays, and which of its campaigns."""
+    recording = open_archive(Path(section.archive), create=False)
+    stack.callback(recording.close)
+    campaign = section.campaign or recording.campaigns()[-1]
+    recording.campaign_spec(campaign)  # raises for one that is not there
+    return recording, campaign
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from sandbox.records import Rung
 from synth.budget import Clock
 from synth.cli.models import arms_of_state, arms_table, plan_of_models, show_plan_of_models
 from synth.cli.output import console, emit_json, inert
-from synth.cli.tables import funnel_line, holdout_table, leaderboard, mechanism_line, plain_table, shown
+from synth.cli.tables import funnel_line, holdout_table, leaderboard, mechanism_line, people_table, plain_table, shown
 from synth.holdout import read_holdout
 from synth.mechanisms import mechanisms
 from synth.spec import CampaignSpec
@@ -83,7 +83,19 @@ def state_of(archive: Archive, spec: CampaignSpec) -> dict[str, Any]:
         "operators": archive.operators(name),
         "arms": arms_of_state(archive, spec),
         "spent": archive.letters.spent(name),
+        "people": people_of(archive, name),
         "events": archive.events(name, last=20),
+    }
+
+
+def people_of(archive: Archive, name: str) -> dict[str, Any]:
+    """What people wish now, and all that they did."""
+    acts = archive.acts
+    return {
+        "pinned": acts.marked(name, "pin"),
+        "banned": acts.marked(name, "ban"),
+        "banned_ideas": acts.banned_ideas(name),
+        "acts": acts.all(name),
     }
 
 
@@ -117,6 +129,8 @@ def show_state(archive: Archive, spec: CampaignSpec) -> None:
     for row in sorted(state["operators"], key=lambda row: -row.proposed)[:MOST_OPERATORS]:
         counts = (row.proposed, row.scored, row.kept, f"{row.cost:g}", row.tokens)
         operators.add_row(shown(row.proposer), *map(str, counts), shown(row.operator))
+    if state["people"]["acts"]:
+        console.print(people_table(state["people"]["acts"]))
     events = plain_table("event", "")
     for event in state["events"]:
         events.add_row(event.kind, shown(event.text, most=120))

@@ -55,12 +55,13 @@ def check(
     """Say whether a program passes the gates. Exit 0 if it does, 1 if it is refused."""
     source = read_file(file)
     rungs = [checked_record(Rung, name="check", tasks=task_names(tasks), steps=1, seeds=1)] if tasks else []
-    report = _check(source, rungs, unsafe)
+    report = check_text(source, rungs, unsafe)
     print_gates(report, source.text, as_json)
     raise typer.Exit(0 if report.refusal is None else 1)
 
 
-def _check(source: Source, rungs: list[Rung], unsafe: bool) -> GateReport:
+def check_text(source: Source, rungs: list[Rung], unsafe: bool) -> GateReport:
+    """What the gates say of it at the shapes of these rungs."""
     early = _parse(source.text)
     if early.refusal is not None:
         return early

@@ -1,4 +1,4 @@
-"""`lossmith prompts`, `insights` and `note`: what models are told, what they learned, and what people add to it."""
+"""`lossmith prompts` and `insights`: what models are told, and what they learned."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markdown import Markdown
 from rich.text import Text
 
-from archive.records import Elite, Prompt, Remark
+from archive.records import Act, Elite, Prompt, Reply, Spent
 from archive.store import SqliteArchive, default_path, open_archive
 from sandbox.errors import UsageError
 from synth.cli.campaigns import ArchiveOption, JsonOption, named
@@ -27,6 +27,7 @@ CampaignOption = Annotated[str | None, typer.Option("--campaign", metavar="NAME"
 FolderOption = Annotated[Path | None, typer.Option("--prompts", help="A folder of templates; default: the campaign's, else ours.")]
 OperatorArgument = Annotated[str, typer.Argument(metavar="OPERATOR", help="`lossmith prompts list` names them.")]
 IdsArgument = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Parents; default: the best ones.")]
+MOST_LESSONS = 8000  # characters
 PARENTS = {"refine": 1, "crossover": 2, "simplify": 1, "challenge": 1, "repair": 1, "explain": 1}
 """How many parents an operator takes."""
 
@@ -39,7 +40,6 @@ def register(app: typer.Typer) -> None:
         prompts_app.command(name)(command)
     app.add_typer(prompts_app, name="prompts")
     app.command()(insights)
-    app.command()(note)
 
 
 def list_prompts(folder: FolderOption = None, as_json: JsonOption = False) -> None:
@@ -72,11 +72,13 @@ def render(
         prompt, section = _prompt(opened, operator, parents or (), campaign, folder)
     from synth.prompting.render import estimate
 
+    worst = _worst(section, prompt)
     if as_json:
-        emit_json({**prompt.model_dump(), "tokens": estimate(prompt)})
+        emit_json({**prompt.model_dump(), "tokens": estimate(prompt), "worst": worst if section.price else None})
         return
     show_prompt(prompt)
-    narrate(f"About {estimate(prompt)} tokens of at most {section.context_tokens}.")
+    money = "at an unknown price" if section.price is None else f"at most ${worst.money:.4f}"
+    narrate(f"About {estimate(prompt)} tokens of at most {section.context_tokens}; with its answer {money}.")
 
 
 def try_prompt(
@@ -111,41 +113,53 @@ def try_prompt(
 
 def insights(
     campaign: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The campaign; the newest if not named.")] = None,
+    edited: Annotated[Path | None, typer.Option("--edit", metavar="FILE", help="Let the lessons in this file take their place.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All versions, oldest first.")] = False,
     archive: ArchiveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the lessons that a campaign's models drew last; they stand in its prompts."""
+    """Show the lessons that stand in a campaign's prompts, by its models or by you; every version is kept."""
     with _opened(archive) as opened:
         name = named(opened, campaign)
-        reply = opened.letters.last_reply(name, "insights", opened.progress(name)[1])
-        remarks = opened.letters.remarks(name)
+        if edited is not None:
+            opened.acts.do(Act(time=time.time(), campaign=name, kind="lessons", text=_lessons(edited)))
+            narrate(f"Recorded. The next prompts of {name} show them, until a model draws others from them.")
+            return
+        versions = _versions(opened, name)
+        notes = opened.acts.notes(name)
     if as_json:
-        emit_json({"campaign": name, "insights": reply, "remarks": remarks})
+        emit_json({"campaign": name, "insights": versions if every else versions[-1:], "notes": notes})
         return
-    if reply is None:
+    if not versions:
         narrate(f"The models of {name} drew no lessons yet: they do every proposer.insights_every proposals.")
-    else:
-        console.print(Text(f"{name}, at proposal {reply.number}, by {inert(reply.proposer)}", style="dim"))
-        console.print(Markdown(inert(reply.text)))
-    for remark in remarks:
-        console.print(Text(inert(f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(remark.time))}  {remark.text}")))
+    for version in versions if every else versions[-1:]:
+        where = "the next proposal" if version["number"] is None else f"proposal {version['number']}"
+        console.print(Text(inert(f"{name}, at {where}, by {version['by']}"), style="dim"))
+        console.print(Markdown(inert(version["text"])))
+    for each in notes:
+        console.print(Text(inert(f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(each.time))}  {each.text}")))
 
 
-def note(
-    target: Annotated[str, typer.Argument(metavar="ID|CAMPAIGN", help="The beginning of a program's id, or a campaign's name.")],
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What the next prompts are to say of it.")],
-    campaign: CampaignOption = None,
-    archive: ArchiveOption = None,
-) -> None:
-    """Tell the models something about a program or a campaign; the next prompts show it."""
-    if not text.strip() or len(text) > 4000:
-        raise UsageError("A note has between 1 and 4000 characters.", "Say it in a few sentences.")
-    with _opened(archive) as opened:
-        program = None if target in opened.campaigns() else opened.find(target)
-        name = target if program is None else campaign or program.campaign
-        opened.campaign_spec(name)  # raises for one that is not there
-        opened.letters.remark(Remark(time=time.time(), campaign=name, program_id=program.id if program else None, text=text.strip()))
-    narrate(f"Noted for the next prompts of {name}.")
+def _versions(archive: SqliteArchive, name: str) -> list[dict[str, Any]]:
+    """Every list of lessons, the one that stands in the prompts last."""
+    drawn: list[Reply | Act] = list(archive.letters.replies_to(name, "insights", archive.progress(name)[1]))
+    written: list[Reply | Act] = [act for act in archive.acts.all(name) if act.kind == "lessons"]
+    last = float("inf")  # by hand, and no proposal knows it yet
+    ordered = sorted(written + drawn, key=lambda each: last if each.number is None else each.number)
+    return [
+        {"number": each.number, "by": "hand" if isinstance(each, Act) else each.proposer, "text": each.text, "time": each.time}
+        for each in ordered
+    ]
+
+
+def _lessons(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read {path}.", "Name a text file that holds the lessons.") from error
+    if not 0 < len(text) <= MOST_LESSONS:
+        raise UsageError(f"{path} has {len(text)} characters.", f"Lessons have between 1 and {MOST_LESSONS}; ten lines do.")
+    return text
 
 
 # ------------------------------------------------------------------------------------------------------------ shared
@@ -171,9 +185,15 @@ def _prompt(
     return ModelPrompter(spec, section, archive).prompt(operator, _parents(archive, operator, ids, name)), section
 
 
+def _worst(section: ProposerSection, prompt: Prompt) -> Spent:
+    from synth.prompting.prompter import worst_of
+
+    return worst_of(section, [prompt])
+
+
 def _parents(archive: SqliteArchive, operator: str, ids: Sequence[str], name: str) -> list[Elite]:
     count = PARENTS.get(operator, 0)
-    parents = [archive.find(each) for each in ids] or archive.top(name, count)
+    parents = [archive.find(each, name) for each in ids] or archive.top(name, count)
     if len(parents) != count:
         raise UsageError(f"The prompt {operator} takes {count} programs, not {len(parents)}.", "`lossmith top` lists the campaign's best.")
     return parents

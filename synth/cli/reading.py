@@ -57,13 +57,20 @@ def show(program: IdArgument, archive: ArchiveOption = None, as_json: JsonOption
         elite = opened.find(program)
         result = opened.result(elite)
         skills = skill_cards(opened, result, CampaignSpec.model_validate_json(opened.campaign_spec(elite.campaign)))
+        mark, notes = opened.acts.mark(elite.campaign, elite.id), opened.acts.notes(elite.campaign, elite.id)
     if as_json:
-        emit_json(_document(elite, result) | {"skills": skills})
+        emit_json(_document(elite, result) | {"skills": skills, "mark": mark, "notes": notes})
         return
     origin = f"{elite.proposer}: {elite.operator}" + (f" of {', '.join(elite.parents)}" if elite.parents else "")
     console.print(Text(f"{elite.id}  {inert(elite.title)}", style="bold"))
     place = f"campaign {elite.campaign}, proposal {elite.number}, {origin}"
     console.print(Text(inert(f"{place}, {elite.children} children, evaluated {elite.evaluated} times"), style="dim"))
+    if mark:
+        console.print(
+            Text({"pin": "Pinned: kept and chosen more often.", "ban": "Banned: never a parent, never claimed."}[mark], style="bold")
+        )
+    for note in notes:
+        console.print(Text(inert(f"Note: {note.text}")))
     console.print(code(elite.text))
     console.print(Text("In flight: nothing is known of it yet.") if result is None else _findings(result))
     if (chart := profile({skill.task: None if skill.score is None else skill.score.mean for skill in skills})) is not None:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from archive.records import Elite
+from archive.records import Act, Elite
 from sandbox.records import Score
 from synth.claims import Word
 from synth.cli.output import inert
 from synth.holdout import Finalist, HoldoutReport
 from synth.mechanisms import Mechanism
 
+MOST_ACTS = 20
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -53,6 +54,16 @@ def _claim(entry: Finalist, baseline: str) -> tuple[Text, ...]:
     gaps = [f"{each.difference.value:+.2f} [{each.difference.low:+.2f}, {each.difference.high:+.2f}]" for each in ours]
     others = ", ".join(f"{word} {words[word]}" for word in Word if words[word])
     return Text(interval(entry.evaluation.score)), Text(gaps[0] if gaps else "-"), Text(ours[0].word if ours else "-"), Text(others or "-")
+
+
+def people_table(acts: Sequence[Act]) -> Table:
+    """What people did, newest last, and from which proposal on it holds."""
+    table = plain_table("by people", "from proposal", "program", "")
+    for act in acts[-MOST_ACTS:]:
+        program = act.program_id or ""
+        holds = act.kind if program else f"{act.kind}{' idea' if act.kind in {'ban', 'unban'} else ''}"
+        table.add_row(holds, "the next" if act.number is None else str(act.number), program, shown(act.text, most=80))
+    return table
 
 
 def mechanism_line(mechanism: Mechanism) -> Text:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from archive.base import Archive
 from archive.grid import cell
-from archive.records import Attempt, Elite
+from archive.records import Attempt, Elite, Mark
 from sandbox.records import Descriptor, Evaluation, Record, RefusalRecord, Rung, RunResult, Score, program_id
 from sandbox.rules.references import reference_text
 from synth.prompting.comparison import Course, compared, mean
@@ -23,6 +23,7 @@ ATTEMPTS = 8  # of a parent's children
 LEADERS = 12  # programs that the insights are drawn from, and as many failures
 POOL = 50  # elites among which the most different is looked for
 REMARKS = 12  # the newest of each kind
+MARKED = 12  # pinned programs, and banned ones
 
 
 class TaskView(Record):
@@ -89,6 +90,9 @@ class Briefing(Record):
     different: ProgramView | None = None
     insights: str = ""
     remarks: tuple[str, ...] = ()
+    pinned: tuple[Story, ...] = ()
+    banned_ideas: tuple[str, ...] = ()
+    banned: tuple[Story, ...] = ()
     leaders: tuple[Story, ...] = ()
     failures: tuple[Story, ...] = ()
 
@@ -103,26 +107,46 @@ class Briefer:
 
     def brief(self, parents: Sequence[Elite]) -> Briefing:
         """The briefing for a program that is to be made from these."""
-        told = self._archive.progress(self._name)[1]
-        pool = self._archive.top(self._name, POOL)
-        shown = {parent.id for parent in parents}
-        others = [elite for elite in pool if elite.id not in shown]
-        different = _most_different(parents[0], others[1:]) if parents else None
-        insights = self._archive.letters.last_reply(self._name, "insights", told)
+        briefing = self._found(parents) if self._spec.search.strategy == "evolve" else self._bare(parents)
+        people = {
+            "remarks": self._remarks(None),
+            "pinned": self._marked("pin"),
+            "banned": self._marked("ban"),
+            "banned_ideas": tuple(self._archive.acts.banned_ideas(self._name)),
+        }
+        return briefing.model_copy(update=people)
+
+    def _marked(self, mark: Mark) -> tuple[Story, ...]:
+        """What people have pinned or banned and was scored."""
+        found = (self._archive.find(each, self._name) for each in self._archive.acts.marked(self._name, mark))
+        return tuple(_story_of(elite, self._spec.rung) for elite in found if elite.score is not None)[-MARKED:]
+
+    def _bare(self, parents: Sequence[Elite]) -> Briefing:
+        """What was there before the search: all that an independent sample may know. A parent is a program that is repaired."""
         return Briefing(
             campaign=self._name,
             rungs=self._spec.rung,
             baseline=self.baseline(),
             example=reference_text("ppo"),
             parents=tuple(self._parent(parent) for parent in parents),
-            attempts=self._attempts(parents),
-            best=self.view(others[0]) if others else None,
-            different=self.view(different) if different else None,
-            insights=insights.text if insights else "",
-            remarks=self._remarks(None),
-            leaders=tuple(_story_of(elite, self._spec.rung) for elite in pool[:LEADERS]),
-            failures=self._failures(told),
         )
+
+    def _found(self, parents: Sequence[Elite]) -> Briefing:
+        """What the search has found."""
+        told = self._archive.progress(self._name)[1]
+        pool = self._archive.top(self._name, POOL)
+        shown = {parent.id for parent in parents}
+        others = [elite for elite in pool if elite.id not in shown]
+        different = _most_different(parents[0], others[1:]) if parents else None
+        found = {
+            "attempts": self._attempts(parents),
+            "best": self.view(others[0]) if others else None,
+            "different": self.view(different) if different else None,
+            "insights": lessons(self._archive, self._name, told),
+            "leaders": tuple(_story_of(elite, self._spec.rung) for elite in pool[:LEADERS]),
+            "failures": self._failures(told),
+        }
+        return self._bare(parents).model_copy(update=found)
 
     def view(self, elite: Elite) -> ProgramView:
         """A program with all that was found out about it."""
@@ -180,7 +204,15 @@ class Briefer:
         return tuple(_story(attempt, self._spec.rung) for attempt in found if attempt.score is None)[:LEADERS]
 
     def _remarks(self, program: str | None) -> tuple[str, ...]:
-        return tuple(remark.text for remark in self._archive.letters.remarks(self._name, program)[-REMARKS:])
+        return tuple(note.text for note in self._archive.acts.notes(self._name, program)[-REMARKS:])
+
+
+def lessons(archive: Archive, campaign: str, told: int) -> str:
+    """The newest lessons: a model's, or a person's until a model that knew them has drawn others."""
+    drawn, written = archive.letters.last_reply(campaign, "insights", told), archive.acts.lessons(campaign)
+    if written is not None and (drawn is None or written.number is None or drawn.number < written.number):
+        return written.text
+    return drawn.text if drawn else ""
 
 
 def _rung(evaluation: Evaluation, baseline: dict[str, list[RunResult]]) -> RungView:

@@ -39,13 +39,18 @@ class ModelPrompter:
         return self._renderer.render(operator, self._briefer.brief(parents), self._section.context_tokens)
 
     def worst(self, prompts: Sequence[Prompt]) -> Spent:
-        """A token is a byte at the least, and an answer has at most `max_tokens`."""
-        price, output = self._section.price or FREE, self._section.max_tokens
-        sizes = [len((prompt.system + prompt.user).encode()) + OVERHEAD for prompt in prompts]
-        money = sum(price.cost(size, 0, output) for size in sizes)
-        return Spent(money=money, tokens=sum(sizes) + output * len(sizes), calls=len(prompts))
+        """See `worst_of`."""
+        return worst_of(self._section, prompts)
 
     def _insights_due(self, number: int) -> bool:
         every = self._section.insights_every
         last = self._archive.letters.last_long_order(self._name)
         return every > 0 and number - (self._first if last is None else last) >= every
+
+
+def worst_of(section: ProposerSection, prompts: Sequence[Prompt]) -> Spent:
+    """The most that the answers can cost: a token is a byte at the least, and an answer has at most `max_tokens`."""
+    price, output = section.price or FREE, section.max_tokens
+    sizes = [len((prompt.system + prompt.user).encode()) + OVERHEAD for prompt in prompts]
+    money = sum(price.cost(size, 0, output) for size in sizes)
+    return Spent(money=money, tokens=sum(sizes) + output * len(sizes), calls=len(prompts))

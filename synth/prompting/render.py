@@ -129,8 +129,8 @@ LEAST_USEFUL: Final = (
     _change(attempts=lambda briefing: (), failures=lambda briefing: ()),
     _change(parents=lambda briefing: tuple(_without_detail(parent) for parent in briefing.parents)),
     _change(example=lambda briefing: ""),
-    _change(remarks=lambda briefing: briefing.remarks[-2:]),
+    _change(remarks=lambda briefing: briefing.remarks[-2:], banned=lambda briefing: ()),
 )
 """What is dropped, in this order: the example where there is a parent; the most different elite; the older half of attempts; curves of the
 best elite, then the elite itself; the end of the lessons, then the lessons; all attempts; curves of the parents; the example; all but the
-last two remarks. Contract, parents' code and results, and the task always stay."""
+last two remarks and the banned programs. Contract, parents' code and results, pinned programs, banned ideas and the task always stay."""

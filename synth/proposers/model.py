@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -38,6 +39,7 @@ class Answer(Record):
     completion_tokens: int = 0
     cost: float | None = None  # US dollars, where the source knows; else by the section's price
     cut: bool = False  # ended by the limit on tokens
+    tries: int = 1  # until there was an answer
 
 
 Ask = Callable[[Question], Answer]
@@ -75,6 +77,7 @@ class ModelProposer:
         recorded = self._letters.reply(self._campaign, context.number, turn)
         if recorded is not None:
             return recorded
+        start = time.monotonic()
         answer = self._ask(Question(number=context.number, turn=turn, prompt=prompt, seed=seed))
         reply = Reply(
             campaign=self._campaign,
@@ -90,6 +93,9 @@ class ModelProposer:
             completion_tokens=answer.completion_tokens,
             cost=self._cost(answer),
             cut=answer.cut,
+            time=time.time(),
+            seconds=time.monotonic() - start,
+            tries=answer.tries,
         )
         self._letters.record(reply)
         return reply

@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing, UsageError
+from sandbox.randomness import derive
 from synth.proposers.model import Answer, Question
 from synth.proposers.section import OPENAI, ProposerSection
 from synth.quoting import one_line
@@ -56,11 +57,11 @@ class Endpoint:
         for attempt in range(self._section.retries + 1):
             try:
                 with self._places:
-                    return self._once(question)
+                    return self._once(question).model_copy(update={"tries": attempt + 1})
             except _Trouble as trouble:
                 last = trouble
             if attempt < self._section.retries:
-                self._sleep(min(LONGEST_WAIT, wait if last.wait is None else last.wait))
+                self._sleep(_wait(wait if last.wait is None else last.wait, derive(question.seed, "wait", attempt)))
                 wait *= 2
         raise ModelUnavailable(
             f"The endpoint {self._section.base_url} failed {self._section.retries + 1} times, the last time with: {last}.",
@@ -97,7 +98,7 @@ class Endpoint:
         """The answer; the library checks little of what it is given, so what is not there is trouble."""
         try:
             choice = completion.choices[0]
-            text = choice.message.content or ""
+            text = choice.message.content or choice.message.refusal or ""
             usage = completion.usage
             details = usage.prompt_tokens_details if usage else None
             return Answer(
@@ -123,10 +124,17 @@ class Endpoint:
             return PrerequisiteMissing(f"The endpoint {place} refuses the key: {what}.", "Set OPENAI_API_KEY to a key that it knows.")
         if status == 404:
             return UsageError(f"The endpoint {place} has no model {self._section.model!r}: {what}.", "Correct proposer.model or base_url.")
-        return UsageError(f"The endpoint {place} refuses the request: {what}.", "Correct [proposer]: max_tokens, temperature, extra.")
+        return UsageError(
+            f"The endpoint {place} refuses the request: {what}.", "Correct [proposer]: context_tokens, max_tokens, temperature, extra."
+        )
 
     def _scrubbed(self, text: str) -> str:
         return one_line(text.replace(self._key, "…") if self._key != PLACEHOLDER else text, 300)
+
+
+def _wait(seconds: float, draw: int) -> float:
+    """Up to half as long again, so that calls which failed together do not come back together; never longer than LONGEST_WAIT."""
+    return min(LONGEST_WAIT, seconds * (1 + draw % 1000 / 2000))
 
 
 def _retry_after(header: str) -> float | None:

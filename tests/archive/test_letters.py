@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archive.records import Order, Prompt, Remark, Reply, Spent
+from archive.records import Order, Prompt, Reply, Spent
 from archive.store import SqliteArchive
 from sandbox.errors import ArchiveError
 from sandbox.records import program_id
@@ -111,11 +111,3 @@ def test_lessons_come_from_told_proposals_only(archive: SqliteArchive) -> None:
     first = archive.letters.last_reply("c", "insights", 1)
     assert first is not None
     assert first.text == "lesson 0"
-
-
-def test_remarks_of_a_program_and_of_a_campaign(archive: SqliteArchive) -> None:
-    remarks = [Remark(time=1.0, campaign="c", text="All."), Remark(time=2.0, campaign="c", program_id="p", text="One.")]
-    for remark in remarks:
-        archive.letters.remark(remark)
-    assert archive.letters.remarks("c") == remarks[:1]
-    assert archive.letters.remarks("c", "p") == remarks[1:]
