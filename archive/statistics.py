@@ -2,7 +2,7 @@
 
 Everywhere `runs[k]` is `[seeds]` of task k, in normalised scores (0 random play, 1 the baseline). Agarwal et al. 2021, "Deep Reinforcement
 Learning at the Edge of the Statistical Precipice", section 4, for all but `paired_difference`, which says itself where it comes from. The
-interquartile mean and the score's own interval are in `sandbox.score`.
+interquartile mean and the score's own interval are in `sandbox.intervals`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sandbox.intervals import CONFIDENCE, RESAMPLES, UNKNOWN, UNKNOWN_SPREAD, Array, freedom, half_width, interquartile_mean
 from sandbox.records import Record
-from sandbox.score import RESAMPLES, UNKNOWN_SPREAD, Array, interquartile_mean
-
-CONFIDENCE = 0.95
-GRID = 20_001  # points over which Student's density is summed: quantiles are right to six digits
 
 
 class Estimate(Record):
@@ -39,6 +35,20 @@ def performance_profile(runs: Sequence[Array], thresholds: Sequence[float]) -> A
     above = [(task[:, None] > np.asarray(thresholds)[None, :]).mean(axis=0) for task in runs]
     profile: Array = np.mean(above, axis=0)
     return profile
+
+
+def profile_band(
+    runs: Sequence[Array], thresholds: Sequence[float], stream: np.random.Generator, resamples: int = RESAMPLES
+) -> tuple[Array, Array]:
+    """Pointwise 95 % percentile interval of `performance_profile`, runs resampled within their task; low and high `[thresholds]`."""
+    _check(runs)
+    levels = np.asarray(thresholds)
+    shares = np.zeros((resamples, levels.size))
+    for task in runs:
+        drawn = task[stream.integers(task.size, size=(resamples, task.size))]
+        shares += (drawn[:, :, None] > levels).mean(axis=1) / len(runs)
+    low, high = np.quantile(shares, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return low, high
 
 
 def probability_of_improvement(
@@ -89,26 +99,9 @@ def paired_difference(
         interquartile_mean(np.concatenate([task[pick] for task, pick in zip(side, picks, strict=True)], axis=1)) for side in (x, y)
     )
     error = float(np.std(ours - theirs)) * np.sqrt(seeds / (seeds - 1))
-    half = error * student_quantile((1 + confidence) / 2, _freedom(x, y, seeds))
+    seen = freedom([first - second for first, second in zip(x, y, strict=True)])
+    half = half_width(error, seen, seeds * len(x), usual=UNKNOWN, confidence=confidence)
     return Estimate(value=value, low=value - half, high=value + half)
-
-
-def _freedom(x: Sequence[Array], y: Sequence[Array], seeds: int) -> float:
-    variances = np.array([np.var(ours - theirs, ddof=1) for ours, theirs in zip(x, y, strict=True)])
-    if not variances.any():
-        return float(len(variances) * (seeds - 1))
-    variances /= variances.max()  # squares of tiny ones would vanish
-    return float(variances.sum() ** 2 / (variances**2).sum() * (seeds - 1))
-
-
-def student_quantile(probability: float, freedom: float) -> float:
-    """Quantile of Student's t: with t = √ν·tan θ its density is cos^(ν−1) θ on (−π/2, π/2), which is summed and inverted."""
-    assert 0 < probability < 1, "a probability"
-    assert freedom >= 1, "at least one degree of freedom"
-    angles: NDArray[np.float64] = np.linspace(-np.pi / 2, np.pi / 2, GRID)
-    density = np.cos(angles) ** (freedom - 1)
-    mass = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    return float(np.sqrt(freedom) * np.tan(np.interp(probability, mass / mass[-1], angles)))
 
 
 def _check(runs: Sequence[Array]) -> None:

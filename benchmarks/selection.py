@@ -2,7 +2,7 @@
 
     python benchmarks/selection.py [--searches 300] [--races 10000] [--programs 150] [--population 60] [--json]
 
-Everything simulated goes through the code that a campaign uses: `sandbox.score.score`'s interval, `sandbox.racing.Race`, and the rule of
+Everything simulated goes through the code that a campaign uses: `sandbox.intervals`, `sandbox.racing.Race`, and the rule of
 `synth.reevaluation` (whoever stands first by lower bound is evaluated on fresh seeds until it has been `reevaluations` times).
 
 Choosing: a population of programs, each evaluated on 2 tasks x 3 seeds with noise of standard deviation 0.25 a run. What is claimed of the
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sandbox.racing import HEADROOM, Race
-from sandbox.score import bootstrap_interval, interquartile_mean
+from sandbox.intervals import interquartile_mean, mean_interval
 from synth.spec import SearchSection
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Search:
         """Fresh seeds for one program; the lower bound of all its seeds."""
         fresh = self.truths[index] + NOISE * self._stream.normal(size=(TASKS, SEEDS))
         self.runs[index] = [*fresh] if not self.runs[index] else [np.append(*pair) for pair in zip(self.runs[index], fresh, strict=True)]
-        return bootstrap_interval(self.runs[index], self._stream, RESAMPLES)[0]
+        return mean_interval(self.runs[index], self._stream, resamples=RESAMPLES)[0]
 
     def mean(self, index: int) -> float:
         """The score of all its seeds."""
@@ -121,7 +121,7 @@ def choosing(searches: int, programs: int, spread: float, seed: int) -> dict[str
         for name, choose in WAYS.items():
             search = Search(truths, np.random.default_rng([seed, number, 1]))
             best, claim = choose(search)
-            truth, bound = truths[best], bootstrap_interval(search.runs[best], np.random.default_rng(0), RESAMPLES)[0]
+            truth, bound = truths[best], mean_interval(search.runs[best], np.random.default_rng(0), resamples=RESAMPLES)[0]
             trained = sum(sum(task.size for task in runs) for runs in search.runs)
             found[name].append(Choice((truths.max() - truth) / unit, (claim - truth) / unit, (bound - truth) / unit, trained))
     return {name: Choice(*map(float, np.mean(rows, axis=0))) for name, rows in found.items()}

@@ -1,7 +1,7 @@
 """The score: how well a rule did, in units of the distance between random play and the baseline. Numpy only.
 
-Interquartile mean and stratified bootstrap follow Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical
-Precipice", section 4: runs are resampled with replacement within each task, tasks are kept.
+The interquartile mean over tasks and seeds follows Agarwal et al. 2021, "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice", section 4.3; its interval is in `sandbox.intervals`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sandbox.errors import UsageError
+from sandbox.intervals import Array, interquartile_mean, mean_interval
 from sandbox.records import Record, Score
 
-Array = NDArray[np.float64]
-
-RESAMPLES = 2000
 ONE_SIDED_95 = 1.645  # the normal quantile; the samples are tens of episodes
-UNKNOWN_SPREAD = 1.0  # half-width of the interval of a score made of one seed a task: a whole baseline
 
 
 class Anchor(Record):
@@ -27,32 +23,6 @@ class Anchor(Record):
     task: str
     random: tuple[float, ...]
     baseline: tuple[float, ...]
-
-
-def interquartile_mean(values: Array) -> Array:
-    """Mean over the last axis without the lowest and the highest quarter (`floor(n/4)` numbers each); `[…, n]` to `[…]`."""
-    count = values.shape[-1]
-    assert count > 0, "the mean of nothing"
-    cut = count // 4
-    middle: Array = np.sort(values, axis=-1)[..., cut : count - cut].mean(axis=-1)
-    return middle
-
-
-def bootstrap_interval(runs: Sequence[Array], stream: np.random.Generator, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """95 % percentile interval of the interquartile mean; `runs[k]` is `[seeds]` of task k, resampled within the task.
-
-    Where no task has two runs their spread cannot be known, and resampling one number would claim a width of 0: the interval is then
-    `UNKNOWN_SPREAD` to either side. Runs that are all equal do give a width of 0. With two or three seeds a percentile interval is
-    narrower than its name says, which is why an elite is evaluated again on fresh seeds before it is believed.
-    """
-    assert all(task.ndim == 1 and task.size for task in runs), "one row of runs a task"
-    if all(task.size == 1 for task in runs):
-        middle = float(interquartile_mean(np.concatenate(runs)))
-        return middle - UNKNOWN_SPREAD, middle + UNKNOWN_SPREAD
-    drawn = [task[stream.integers(task.size, size=(resamples, task.size))] for task in runs]
-    means = interquartile_mean(np.concatenate(drawn, axis=1))
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
 
 
 def normalise(returns: Sequence[float], random: float, baseline: float) -> Array:
@@ -104,6 +74,6 @@ def score(returns: Mapping[str, Sequence[float]], anchors: Mapping[str, Anchor],
     for task, values in returns.items():
         check_anchor(anchors[task])
         runs.append(normalise_runs(values, anchors[task]))
-    low, high = bootstrap_interval(runs, stream)
+    low, high = mean_interval(runs, stream)
     together = np.concatenate(runs)
     return Score(mean=float(interquartile_mean(together)), low=low, high=high, n=together.size)

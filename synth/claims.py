@@ -7,9 +7,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from archive.statistics import CONFIDENCE, Estimate, paired_difference, probability_of_improvement
+from archive.statistics import Estimate, paired_difference, probability_of_improvement
+from sandbox.intervals import CONFIDENCE, Array
 from sandbox.records import Record
-from sandbox.score import Array
 
 
 class Word(StrEnum):

@@ -14,9 +14,10 @@ import numpy as np
 from archive.base import Archive
 from archive.statistics import optimality_gap, performance_profile
 from sandbox.evaluate import Memory, returns_by_task
+from sandbox.intervals import Array
 from sandbox.randomness import numpy_stream
 from sandbox.records import Evaluation, Record, Rule, Rung, Traced
-from sandbox.score import Anchor, Array, normalise_runs
+from sandbox.score import Anchor, normalise_runs
 from synth.anchors import baseline_rule
 from synth.claims import Comparison, compare
 from synth.pipeline import Judge

@@ -11,10 +11,11 @@ import numpy as np
 from archive.base import Archive
 from archive.records import Elite, Result
 from sandbox.errors import UsageError
+from sandbox.intervals import interquartile_mean, mean_interval
 from sandbox.randomness import numpy_stream
 from sandbox.records import AgentSettings, Evaluation, Record, Rung, Score, TaskSettings, program_id
 from sandbox.rules.references import reference_text
-from sandbox.score import bootstrap_interval, interquartile_mean, normalise
+from sandbox.score import normalise
 from sandbox.tasks.probes import SKILLS
 from synth.card.records import AncestorCard, RungCard, SkillCard
 from synth.remembered import network_evaluation, random_runs
@@ -61,7 +62,7 @@ def _skill_score(archive: Archive, returns: tuple[float, ...], task: str, rung: 
         values = normalise(returns, float(np.mean(random)), float(np.mean(baseline)))
     except UsageError:  # the baseline is no better than random play there
         return None
-    low, high = bootstrap_interval([values], numpy_stream(0, "skill", task))
+    low, high = mean_interval([values], numpy_stream(0, "skill", task))
     return Score(mean=float(interquartile_mean(values)), low=low, high=high, n=values.size)
 
 

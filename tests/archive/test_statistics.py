@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from archive.statistics import optimality_gap, paired_difference, performance_profile, probability_of_improvement, student_quantile
+from archive.statistics import optimality_gap, paired_difference, performance_profile, probability_of_improvement
 
 Array = NDArray[np.float64]
 
@@ -48,14 +48,6 @@ def test_probability_of_improvement_of_two_seeds_by_hand() -> None:
 def test_probability_of_improvement_of_one_seed_is_unknown() -> None:
     found = probability_of_improvement(runs([2.0], [2.0]), runs([1.0], [1.0]), stream())
     assert (found.low, found.value, found.high) == (0.0, 1.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("probability", "freedom", "quantile"),
-    [(0.975, 1, 12.7062), (0.975, 2, 4.30265), (0.95, 5, 2.01505), (0.975, 10, 2.22814), (0.975, 1000, 1.96234), (0.5, 3, 0.0)],
-)
-def test_student_quantiles_of_the_tables(probability: float, freedom: float, quantile: float) -> None:
-    assert student_quantile(probability, freedom) == pytest.approx(quantile, rel=1e-4, abs=1e-9)
 
 
 def test_paired_difference_by_hand() -> None:
