@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from sandbox.errors import PrerequisiteMissing, UsageError
 from sandbox.rules.meta.config import DISCO103_SHA256
@@ -68,32 +69,31 @@ def find(name: str) -> Path:
     )
 
 
-def default() -> str:
-    """What `baseline` means where nobody says which: Disco103 where the user has it, else the one that ships.
-
-    PrerequisiteMissing where there is neither.
-    """
+def default() -> str | None:
+    """What the baseline is where nobody says which: Disco103 where the user has it, else the one that ships, else None."""
     known = names()
-    for name in (*FETCHABLE, *sorted(path.stem for path in SHIPPED.glob("*.safetensors"))):
-        if name in known:
-            return name
-    raise PrerequisiteMissing(
-        "There is no meta-network to be the baseline.", "Get one with `lossmith baseline fetch disco103`, or name another with --baseline."
-    )
+    shipped = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+    return next((name for name in (*FETCHABLE, *shipped) if name in known), None)
 
 
-def recommended_rate(path: Path) -> float | None:
-    """The agents' learning rate that a file of ours recommends, as `learning_rate` in its card. None where it does not say, or is no such
-    file: that is found out by whoever loads it."""
+def card(path: Path) -> dict[str, Any]:
+    """What a file of ours says of itself beside its sizes: name, spec, curve, recommended rate. Empty for any other file: that it is no
+    network is found out by whoever loads it."""
     from safetensors import SafetensorError, safe_open
 
     if path.suffix != ".safetensors":
-        return None
+        return {}
     try:
         with safe_open(path, framework="np") as file:
-            rate = json.loads((file.metadata() or {}).get("lossmith", "{}")).get("learning_rate")
+            found: dict[str, Any] = json.loads((file.metadata() or {}).get("lossmith", "{}"))
     except (OSError, SafetensorError, ValueError):
-        return None
+        return {}
+    return {name: value for name, value in found.items() if name != "config"}
+
+
+def recommended_rate(path: Path) -> float | None:
+    """The agents' learning rate that a file of ours recommends, as `learning_rate` in its card. None where it does not say."""
+    rate = card(path).get("learning_rate")
     return None if rate is None else float(rate)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -22,7 +22,8 @@ from sandbox.isolation.select import open_isolation
 from sandbox.language.program import parse
 from sandbox.records import AgentSettings, GateReport, LearnedRule, Limits, Record, Rule, Rung, RunResult, TaskSettings, program_id
 from sandbox.rules.references import reference_text
-from sandbox.tasks.registry import PROBES, check_name
+from sandbox.tasks.registry import check_name
+from sandbox.tasks.suites import SUITES
 from synth.cli.gates import print_gates
 from synth.cli.output import emit_json, narrate, narration
 from synth.cli.report import Report, measure, show
@@ -158,10 +159,10 @@ def evaluate(
         _stop_if_refused(_parse(source.text), source.text, as_json)
     with (
         closing(LocalExecutor(workers, rung.tasks, num_envs)) as executor,
-        _isolation_for(source, unsafe) as isolation,
+        isolation_for([source], unsafe) as isolation,
         closing(Evaluator(executor, isolation, agent, seed=seed)) as evaluator,
     ):
-        report = _measure(evaluator, _rule(evaluator, source, rung, as_json), rung, rival)
+        report = _measure(evaluator, rule_of(evaluator, source, [rung], as_json), rung, rival)
     if as_json:
         emit_json(report)
     else:
@@ -171,13 +172,13 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _rule(evaluator: Evaluator, source: Source | LearnedRule, rung: Rung, as_json: bool) -> Rule:
-    """What is trained: a program's verified graphs, traced here unless an archive has them, or a meta-network."""
+def rule_of(evaluator: Evaluator, source: Source | LearnedRule, rungs: Sequence[Rung], as_json: bool) -> Rule:
+    """What is trained: a program's verified graphs, traced here unless an archive has them, or a meta-network. Exit 1 if it is refused."""
     if isinstance(source, LearnedRule):
         return source
     if source.traced is not None:
         return source.traced
-    report = evaluator.gates(source.text, [rung], trusted=source.trusted)
+    report = evaluator.gates(source.text, rungs, trusted=source.trusted)
     _stop_if_refused(report, source.text, as_json)
     assert report.traced is not None, "what is not refused is traced"
     return report.traced
@@ -213,9 +214,9 @@ def training_progress(total: int | None) -> Iterator[Callable[[RunResult], None]
 
 
 @contextmanager
-def _isolation_for(source: Source | LearnedRule, unsafe: bool) -> Iterator[Isolation | None]:
+def isolation_for(sources: Sequence[Source | LearnedRule], unsafe: bool) -> Iterator[Isolation | None]:
     """None where nothing has to be traced that is not our own text."""
-    if isinstance(source, LearnedRule) or source.trusted or (source.traced is not None and not unsafe):
+    if all(isinstance(source, LearnedRule) or source.trusted or (source.traced is not None and not unsafe) for source in sources):
         yield None
         return
     with isolation_of(unsafe) as isolation:
@@ -229,10 +230,12 @@ def find_baseline(name: str, network_learning_rate: float | None) -> str | Learn
 
 
 def task_names(text: str) -> tuple[str, ...]:
-    """The tasks of an option, with commas between; `probes` is short for all skill probes. UsageError names the nearest ones for one that
-    does not exist."""
+    """The tasks of an option, with commas between; a suite (`probes`, `atari-ram-3`) is short for all of its tasks.
+
+    UsageError names the nearest ones for one that does not exist.
+    """
     words = (word.strip() for word in text.split(","))
-    names = tuple(name for word in words if word for name in (PROBES if word == "probes" else (word,)))
+    names = tuple(name for word in words if word for name in SUITES.get(word, (word,)))
     if not names:
         raise UsageError("No task is named.", "Write --tasks probe:catch, with commas between several; or --tasks probes.")
     for name in names:

@@ -16,6 +16,7 @@ from sandbox.score import Anchor, score
 from sandbox.tasks.human import human_normalised
 from synth.cli.output import console, inert, narrate
 from synth.cli.profile import profile
+from synth.curves import mean_curve
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -121,15 +122,6 @@ def _score(task: str, returns: list[float], anchors: dict[str, Anchor]) -> Score
     except UsageError as error:
         narrate(f"No score: {error.message} {error.remedy}")
         return None
-
-
-def mean_curve(runs: Sequence[RunResult]) -> tuple[CurvePoint, ...]:
-    """Point by point over the seeds in which an episode ended there."""
-    points = []
-    for column in zip(*(run.curve for run in runs), strict=True):
-        scores = [point.score for point in column if point.score is not None]
-        points.append(CurvePoint(step=column[0].step, score=float(np.mean(scores)) if scores else None))
-    return tuple(points)
 
 
 def sparkline(curve: Sequence[CurvePoint]) -> str:

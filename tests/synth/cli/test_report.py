@@ -8,7 +8,8 @@ from sandbox.errors import RunFault, Verdict
 from sandbox.evaluate import Evaluator, ShortMemory
 from sandbox.records import Act, AgentSettings, CurvePoint, Program, Rung, RunResult, Traced, TrainJob
 from sandbox.tasks.human import human_normalised
-from synth.cli.report import Report, mean_curve, measure, sparkline
+from synth.cli.report import Report, measure, sparkline
+from synth.curves import mean_curve
 from tests.sandbox.doubles import InstantExecutor
 
 
