@@ -48,7 +48,7 @@ SELECT again FROM orders WHERE campaign = ?1 AND again IS NOT NULL
 AND number >= (SELECT COALESCE(MAX(number) + 1, 0) FROM results WHERE campaign = ?1)
 """
 
-# Who holds a cell, and who is pinned and stands in one.
+# Who holds a cell, and who is pinned and stands in one. CROSS JOIN keeps SQLite from walking all standings to find the few pinned.
 CANDIDATES = f"""
 SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants, m.wish IS NOT NULL
 FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
@@ -57,8 +57,8 @@ LEFT JOIN marks m ON m.campaign = r.campaign AND m.program_id = r.program_id AND
 WHERE c.campaign = ?1 AND c.island = ?2 AND r.number NOT IN ({RESTING})
 UNION
 SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants, 1
-FROM marks m JOIN results r ON r.campaign = m.campaign AND r.program_id = m.program_id
-JOIN standings s ON s.campaign = r.campaign AND s.number = r.number AND s.island = ?2 AND s.until IS NULL
+FROM marks m CROSS JOIN results r ON r.campaign = m.campaign AND r.program_id = m.program_id
+CROSS JOIN standings s ON s.campaign = r.campaign AND s.number = r.number AND s.island = ?2 AND s.until IS NULL
 JOIN cells c ON c.campaign = s.campaign AND c.island = s.island AND c.cell = s.cell
 LEFT JOIN children n ON n.campaign = r.campaign AND n.program_id = r.program_id
 WHERE m.campaign = ?1 AND m.wish = 'pin' AND r.number NOT IN ({RESTING})

@@ -36,7 +36,7 @@ def settle(connection: sqlite3.Connection, result: Result) -> AddStatus:
     if _banned(connection, result.campaign, result.program_id):
         _leave(connection, result.campaign, result.number, result.number + 1)  # it stood for no time: whoever lifts the ban finds where
         return AddStatus.NOT_ADDED
-    if _hold(connection, *place) != result.number:
+    if _hold(connection, *place, came=1) != result.number:
         return AddStatus.NOT_ADDED
     return AddStatus.NEW if before is None else AddStatus.IMPROVED
 
@@ -51,10 +51,12 @@ def resettle(connection: sqlite3.Connection, result: Result) -> AddStatus:
     status = AddStatus.REFUSED
     for island, name, native in places:
         place = (result.campaign, island, name)
+        came = -1
         if result.score is not None and result.rung is not None:
             _stand(connection, place, number, (result.rung, result.score.low), told, native=bool(native))
             status = max(status, AddStatus.NOT_ADDED)
-        if _hold(connection, *place) == number:
+            came = 0
+        if _hold(connection, *place, came=came) == number:
             status = AddStatus.IMPROVED
     return status
 
@@ -66,7 +68,7 @@ def withdraw(connection: sqlite3.Connection, campaign: str, program_id: str, tol
         places = connection.execute(current, (campaign, number)).fetchall()
         _leave(connection, campaign, number, told)
         for island, name in places:
-            _hold(connection, campaign, island, name)
+            _hold(connection, campaign, island, name, came=-1)
 
 
 def restore(connection: sqlite3.Connection, campaign: str, program_id: str, told: int) -> None:
@@ -77,7 +79,7 @@ def restore(connection: sqlite3.Connection, campaign: str, program_id: str, told
         left += " GROUP BY island HAVING COUNT(until) = COUNT(*)"
         for island, name, native in connection.execute(left, (campaign, number)).fetchall() if low is not None else ():
             _stand(connection, (campaign, island, name), number, (rung, low), told, native=bool(native))
-            _hold(connection, campaign, island, name)
+            _hold(connection, campaign, island, name, came=1)
 
 
 def move(connection: sqlite3.Connection, campaign: str, islands: int, told: int) -> int:
@@ -95,7 +97,7 @@ def move(connection: sqlite3.Connection, campaign: str, islands: int, told: int)
         if connection.execute(known, there).fetchone() is None:
             place = (campaign, there[2], name)
             _stand(connection, place, number, (rung, low), told, native=False)
-            _hold(connection, *place)
+            _hold(connection, *place, came=1)
             _log(connection, campaign, f"The best of island {island}, proposal {number}, was copied to island {there[2]}.")
             came += 1
     return came
@@ -126,16 +128,15 @@ def _stand(
     connection.execute(f"INSERT OR REPLACE INTO standings VALUES ({', '.join('?' * len(row))})", row)
 
 
-def _hold(connection: sqlite3.Connection, campaign: str, island: int, name: str) -> int | None:
-    """Gives the cell to the best who stands in it, and returns that proposal's number."""
+def _hold(connection: sqlite3.Connection, campaign: str, island: int, name: str, came: int) -> int | None:
+    """Gives the cell to the best who stands in it, of whom there are `came` more than before, and returns that proposal's number."""
     place = (campaign, island, name)
     best = connection.execute(BEST, place).fetchone()
     if best is None:
         connection.execute("DELETE FROM cells WHERE campaign = ? AND island = ? AND cell = ?", place)
         return None
-    count = "SELECT COUNT(*) FROM standings WHERE campaign = ? AND island = ? AND cell = ? AND until IS NULL"
-    (occupants,) = connection.execute(count, place).fetchone()
-    connection.execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", (*place, best[0], occupants))
+    count = "INSERT INTO cells VALUES (?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET number = excluded.number, occupants = occupants + ?"
+    connection.execute(count, (*place, best[0], came))
     return int(best[0])
 
 

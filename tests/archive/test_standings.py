@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from archive.grid import Standing
 from archive.migrations import FIRST, migrate
-from archive.records import AddStatus, Order
-from archive.store import SqliteArchive
+from archive.records import Act, AddStatus, Order
+from archive.store import SqliteArchive, open_archive
 from sandbox.records import program_id
 from tests.archive.making import again, descriptor, proposal, refused, scored, tell
 
@@ -177,3 +180,29 @@ def test_a_proposal_and_its_again_are_recorded_once(archive: SqliteArchive) -> N
     archive.propose(proposal(0))
     with pytest.raises(Exception, match="other contents"):
         archive.propose(proposal(0).model_copy(update={"again": 0}))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from(["tell", "again", "fail", "ban", "unban", "migrate"]), st.integers(0, 9)), max_size=40))
+def test_a_cell_counts_who_stands_in_it(deeds: list[tuple[str, int]]) -> None:
+    with closing(open_archive(None)) as archive:
+        archive.create_campaign("c", "{}")
+        told, known = 0, []
+        for deed, pick in deeds:
+            of = known[pick % len(known)] if known else None
+            if deed == "tell":
+                tell(archive, scored(told, pick / 10).model_copy(update={"island": pick % 2}))
+                known.append(told)
+                told += 1
+            elif of is not None and deed in {"again", "fail"}:
+                tell(archive, again(told, of, *([pick / 20] if deed == "again" else [])))
+                told += 1
+            elif of is not None and deed in {"ban", "unban"}:
+                archive.acts.do(Act(time=0.0, campaign="c", kind=deed, program_id=program_id(f"text {of}")))  # type: ignore[arg-type]
+                archive.acts.adopt("c", told, told)
+            elif deed == "migrate":
+                archive.migrate("c", 2, told)
+        counted = "SELECT island, cell, COUNT(*) FROM standings WHERE until IS NULL GROUP BY island, cell ORDER BY island, cell"
+        assert archive._database.all("SELECT island, cell, occupants FROM cells ORDER BY island, cell", ()) == archive._database.all(
+            counted, ()
+        )
