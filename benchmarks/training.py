@@ -13,20 +13,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import platform
 import random
 import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import ale_py
 import numpy as np
 import torch
 from ale_py import roms
+from machine import machine
 
 from sandbox.isolation.select import open_isolation
 from sandbox.language.program import parse
@@ -135,20 +132,6 @@ def measure_game(game: str, repeats: int, steps: int, say: Callable[[str], None]
 
 def spread(numbers: list[float]) -> dict[str, float]:
     return {"median": statistics.median(numbers), "low": min(numbers), "high": max(numbers)}
-
-
-def machine() -> dict[str, str | int | float]:
-    """What the figures depend on."""
-    info = Path("/proc/cpuinfo")
-    models = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count() or 1,
-        "load": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "ale-py": version("ale-py"),
-    }
 
 
 def show(report: dict[str, dict[str, dict[str, float]]], where: dict[str, str | int | float], repeats: int) -> None:
