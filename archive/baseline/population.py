@@ -7,6 +7,7 @@ call of the meta-gradient serves them all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict
 
 import torch
@@ -89,15 +90,19 @@ class Group:
         )
         prepare = Recorded if meta.recorded else unrecorded
         self.moves = moves_of_all(self.learner, meta.updates, prepare)
+        self._prepare = prepare
         policy = PolicyOnly(self.module)
-        self._policy = prepare(
-            torch.func.vmap(
-                lambda parameters, rows: functional_call(policy, {f"network.{name}": value for name, value in parameters.items()}, (rows,))
-            )
-        )
+        self._policy = prepare(torch.func.vmap(partial(call_policy, policy)))
         born = [self._newborn(agent) for agent in agents]
         self.lives, self.values = (stack([pair[part] for pair in born]) for part in (0, 1))
         self.enter(0)
+
+    def settle(self) -> None:
+        """From now on the outer loss has the settled cost of entropy."""
+        meta = self.spec.meta
+        costs = self.learner.costs._replace(policy_entropy=meta.settled_policy_entropy)
+        self.learner = self.learner._replace(costs=costs)
+        self.moves = self.moves._replace(outer=moves_of_all(self.learner, meta.updates, self._prepare).outer)
 
     def enter(self, visit: int) -> None:
         """Every agent enters its world anew. Worlds cannot be saved, so this is done wherever a run may be taken up again."""
@@ -204,6 +209,12 @@ def call(module: torch.nn.Module, parameters: dict[str, Tensor], rows: Tensor) -
     """A network on `[T, B, …]`."""
     flat: Heads = functional_call(module, parameters, (rows.flatten(0, 1),))
     return {name: head.view(*rows.shape[:2], *head.shape[1:]) for name, head in flat.items()}
+
+
+def call_policy(policy: PolicyOnly, parameters: dict[str, Tensor], rows: Tensor) -> Tensor:
+    """Logits `[B, A]` of observations `[B, …]`, with the whole agent's parameters."""
+    logits: Tensor = functional_call(policy, {f"network.{name}": value for name, value in parameters.items()}, (rows,))
+    return logits
 
 
 def parameters_of(module: torch.nn.Module) -> dict[str, Tensor]:

@@ -31,6 +31,9 @@ class MetaSettings(Record):
     gate_bias: float = 1.0  # of the fresh network: at 0 newborn agents would get constant targets for y and z
     learning_rate: float = Field(2e-3, gt=0)  # Adam, one state for each agent, the mean of their updates; 1e-3
     final_learning_rate: float = Field(1e-4, gt=0)  # reached by half a cosine
+    take_off: float | None = Field(None, gt=0)  # median norm of meta-gradients in 20 steps from which on the next two hold; None: never
+    settled_learning_rate: float = Field(5e-4, gt=0)  # from there by half a cosine to the final one
+    settled_policy_entropy: float = Field(5e-2, ge=0)
     gradient: Literal["normalize", "clip"] = "normalize"  # each agent's, to or at norm 1; clip
     policy_entropy: float = Field(1e-2, ge=0)
     prediction_entropy: float = Field(1e-3, ge=0)
@@ -51,6 +54,7 @@ class BaselineSpec(Record):
     network: MetaNetworkConfig = PRESETS["small"]
     agent: AgentSettings = AgentSettings(torso="mlp-linear", hidden=(64, 32), action_model="lstm", action_lstm=16, action_hidden=16)
     meta: MetaSettings = MetaSettings()
+    recommended_rate: float | None = Field(None, ge=1e-5, le=1e-1)  # for those who use the network; default agent.learning_rate
 
     @model_validator(mode="after")
     def _agents_fit(self) -> BaselineSpec:

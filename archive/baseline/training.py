@@ -9,11 +9,13 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from archive.baseline.curves import read_points, summarise
 from archive.baseline.meta_gradient import Weights
 from archive.baseline.population import Group, make_groups, parameters_of
 from archive.baseline.spec import BaselineSpec, MetaSettings
@@ -27,6 +29,10 @@ from sandbox.rules.meta_network import MetaNetworkRule
 
 ENTER_EVERY = 50
 """Meta-steps between two points where a killed run may go on. All agents enter their worlds anew there, killed or not."""
+
+
+WATCHED = 20
+"""Meta-steps of whose gradients the median says whether the population has begun to learn."""
 
 
 class CurvePoint(Record):
@@ -52,6 +58,8 @@ class MetaTraining:
         agents = sum(len(group.agents) for group in self.groups)
         self.adam = AdamState.fresh({name: value.expand(agents, *value.shape) for name, value in self.weights.items()})
         self.step = 0
+        self.settled: int | None = None  # the step at which the population had begun to learn
+        self.norms: list[float] = []  # the newest
         folder.mkdir(parents=True, exist_ok=True)
         self._open()
 
@@ -69,8 +77,15 @@ class MetaTraining:
                 on_step(point)
         self._save()
         network = self.current()
-        save(network, self.folder / "network.safetensors", {"name": self.spec.name, "spec": self.spec.model_dump_json()})
+        save(network, self.folder / "network.safetensors", self._card())
         return network
+
+    def _card(self) -> dict[str, str]:
+        """What the network's file says of itself."""
+        spec = self.spec
+        rate = spec.recommended_rate or spec.agent.learning_rate
+        curve = summarise(read_points(self.folder)).model_dump_json(exclude={"card"})
+        return {"name": spec.name, "spec": spec.model_dump_json(), "learning_rate": f"{rate:g}", "curve": curve}
 
     def advance(self) -> CurvePoint:
         """One meta-step: every agent's window, its meta-gradient through its own Adam, and the mean of the updates."""
@@ -79,10 +94,11 @@ class MetaTraining:
         norms = torch.stack([value.flatten(1).square().sum(1) for value in gradients.values()]).sum(0).sqrt()
         scale = rescale(norms, self.spec.meta)
         scaled = {name: value * scale.view(-1, *[1] * (value.ndim - 1)) for name, value in gradients.items()}
-        rate = learning_rate(self.step, self.spec.meta)
+        rate = learning_rate(self.step, self.spec.meta, self.settled)
         updates, self.adam = adam(scaled, self.adam, rate, max_abs_update=math.inf)
         self.weights = {name: value + updates[name].mean(0) for name, value in self.weights.items()}
         self.step += 1
+        self._watch(norms.median().item())
         losses = torch.cat([window.loss for window in windows])
         entropies = torch.cat([window.outer.entropy for window in windows])
         return CurvePoint(
@@ -93,6 +109,18 @@ class MetaTraining:
             entropy=entropies.mean().item(),
             scores=scores(self.groups),
         )
+
+    def _watch(self, norm: float) -> None:
+        """Settles once meta-gradients have grown: rates that let a random network find its way make one that has found it worse again."""
+        threshold = self.spec.meta.take_off
+        self.norms = [*self.norms, norm][-WATCHED:]
+        if self.settled is None and threshold is not None and len(self.norms) == WATCHED and median(self.norms) > threshold:
+            self.settled = self.step
+            self._settle()
+
+    def _settle(self) -> None:
+        for group in self.groups:
+            group.settle()
 
     def current(self) -> MetaNetwork:
         """The network with the weights of this moment."""
@@ -109,9 +137,12 @@ class MetaTraining:
             return
         state: dict[str, Any] = torch.load(state_file, weights_only=True)
         self.step, self.weights = state["step"], state["weights"]
+        self.settled, self.norms = state["settled"], state["norms"]
         self.adam = AdamState(*state["adam"])
         for group, saved in zip(self.groups, state["groups"], strict=True):
             group.restore(saved, self.step)
+        if self.settled is not None:
+            self._settle()
         self._trim_curves()
 
     def _trim_curves(self) -> None:
@@ -123,6 +154,8 @@ class MetaTraining:
     def _save(self) -> None:
         state = {
             "step": self.step,
+            "settled": self.settled,
+            "norms": self.norms,
             "weights": self.weights,
             "adam": tuple(self.adam),
             "groups": [group.state() for group in self.groups],
@@ -132,10 +165,11 @@ class MetaTraining:
         partial.replace(self.folder / "state.pt")
 
 
-def learning_rate(step: int, meta: MetaSettings) -> float:
-    """Half a cosine from the first rate to the last."""
-    share = (1 + math.cos(math.pi * step / meta.steps)) / 2
-    return meta.final_learning_rate + (meta.learning_rate - meta.final_learning_rate) * share
+def learning_rate(step: int, meta: MetaSettings, settled: int | None = None) -> float:
+    """Half a cosine from the first rate to the last; after take-off, at step `settled`, one of its own over the steps that are left."""
+    first, start = (meta.learning_rate, 0) if settled is None else (meta.settled_learning_rate, settled)
+    share = (1 + math.cos(math.pi * (step - start) / (meta.steps - start))) / 2
+    return meta.final_learning_rate + (first - meta.final_learning_rate) * share
 
 
 def rescale(norms: Tensor, meta: MetaSettings) -> Tensor:

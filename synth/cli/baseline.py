@@ -13,18 +13,21 @@ from rich.table import Table
 from archive.baseline import library
 from archive.baseline.spec import load_baseline_spec
 from sandbox.errors import UsageError
+from synth.cli import networks
 from synth.cli.output import console, emit_json, narrate, narration
 from synth.network import is_network
 
 if TYPE_CHECKING:
     from archive.baseline.training import CurvePoint
 
-baseline = typer.Typer(help="Learned update rules: train, import, fetch, list.", no_args_is_help=True)
+baseline = typer.Typer(help="Learned update rules: train, evaluate, show, import, fetch, list.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group of commands."""
+    baseline.command("evaluate")(networks.evaluate)
+    baseline.command("show")(networks.show)
     app.add_typer(baseline, name="baseline")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archive.baseline.spec import BaselineSpec, MetaSettings, TaskEntry
-from archive.baseline.training import MetaTraining
+from archive.baseline.training import WATCHED, MetaTraining, learning_rate
 from sandbox.errors import UsageError
 from sandbox.records import AgentSettings
 from sandbox.rules.meta.config import EncoderSizes, MetaNetworkConfig
@@ -45,7 +45,7 @@ def spec(steps: int = 60) -> BaselineSpec:
             rollout_length=3,
             learning_rate=1e-2,
         ),
-        meta=MetaSettings(steps=steps, updates=2, validation_length=4, recorded=False),
+        meta=MetaSettings(steps=steps, updates=2, validation_length=4, recorded=False, take_off=1e-9),
     )
 
 
@@ -65,6 +65,7 @@ def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     process.wait()
     resumed = MetaTraining(spec(), tmp_path / "killed")
     assert resumed.step == 50
+    assert resumed.settled == WATCHED, "what came before the kill is remembered"
     resumed.run()
     for name in ("curves.jsonl", "network.safetensors"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
@@ -95,3 +96,33 @@ def test_agents_that_cannot_be_trained_are_refused(field: str, value: str) -> No
     document["agent"][field] = value
     with pytest.raises(ValueError, match=f"agent.{field} must be"):
         BaselineSpec.model_validate(document)
+
+
+def test_the_rate_falls_by_half_a_cosine_and_once_more_from_take_off() -> None:
+    meta = MetaSettings(steps=100, learning_rate=3e-3, settled_learning_rate=1e-3, final_learning_rate=1e-4)
+    assert learning_rate(0, meta) == pytest.approx(3e-3)
+    assert learning_rate(50, meta) == pytest.approx((3e-3 + 1e-4) / 2)
+    assert learning_rate(60, meta, settled=60) == pytest.approx(1e-3)
+    assert learning_rate(80, meta, settled=60) == pytest.approx((1e-3 + 1e-4) / 2)
+
+
+def test_a_population_settles_when_gradients_have_grown(tmp_path: Path) -> None:
+    base = spec()
+    never = MetaTraining(base.model_copy(update={"meta": base.meta.model_copy(update={"take_off": None})}), tmp_path / "never")
+    for norm in [1.0] * 2 * WATCHED:
+        never._watch(norm)
+    assert never.settled is None
+    training = MetaTraining(base.model_copy(update={"meta": base.meta.model_copy(update={"take_off": 0.5})}), tmp_path / "grown")
+    for norm in [0.1] * WATCHED + [0.9] * (WATCHED // 2):
+        training._watch(norm)
+    assert training.settled is None, "half of them are not most"
+    training._watch(0.9)
+    assert training.settled == training.step
+    assert [group.learner.costs.policy_entropy for group in training.groups] == [base.meta.settled_policy_entropy]
+
+
+def test_recording_changes_no_bit(tmp_path: Path) -> None:
+    small = spec(steps=2)
+    recorded = small.model_copy(update={"meta": small.meta.model_copy(update={"recorded": True})})
+    weights = [MetaTraining(each, tmp_path / str(number)).run().state_dict() for number, each in enumerate((small, recorded))]
+    assert all(value.equal(weights[1][name]) for name, value in weights[0].items())
