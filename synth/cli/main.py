@@ -25,7 +25,8 @@ def main() -> None:
     """Runs one command and exits 0 done, 1 failed, 2 usage, 3 prerequisite missing, 4 budget, 5 archive, 130 interrupted."""
     from synth.cli import commands  # registers every command on `app`
 
-    commands.register(app)
+    if not app.registered_commands:  # once a process, however often this is called
+        commands.register(app)
     try:
         app()
     except LossmithError as error:
