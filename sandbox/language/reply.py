@@ -67,7 +67,10 @@ def _fenced(lines: list[str]) -> Iterator[str]:
 
 
 def _bare(lines: list[str]) -> Iterator[str]:
-    """From every line that could open a module, docstrings (last first) before others, the longest stretch that Python reads."""
+    """From every line that could open a module, docstrings (last first) before others, the longest stretch that Python reads.
+
+    What ends a stretch is prose; an indented line that Python cannot read is a mistake in a function, which the gate is to explain.
+    """
     docstrings = [index for index, line in enumerate(lines) if _DOCSTRING_START.match(line)]
     others = [index for index, line in enumerate(lines) if line.startswith(("HEADS", "import "))]
     for start in (*reversed(docstrings[-_MOST_FENCES:]), *others[:_MOST_FENCES]):
@@ -78,7 +81,7 @@ def _bare(lines: list[str]) -> Iterator[str]:
             if fault is None:
                 yield text
                 break
-            if not 1 < fault <= end - start:
+            if not 1 < fault <= end - start or lines[start + fault - 1][:1].isspace():
                 break
             end = start + fault - 1
 
