@@ -29,7 +29,7 @@ class Archive(Protocol):
 
     # ------------------------------------------------------------------------------------ search
     def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:
-        """`count` different parents, drawn by `archive.selection` over the island's grid; fewer when it holds fewer.
+        """`count` different parents, drawn by `archive.selection` over the island's grid as it is believed; fewer when it holds fewer.
 
         What is being evaluated again rests until that is told. What people have pinned is drawn from too where it holds no cell.
         """
@@ -135,7 +135,10 @@ class Archive(Protocol):
         ...
 
     def top(self, campaign: str | None, count: int) -> list[Elite]:
-        """Scored programs by rung reached, then lower bound, best first; of every campaign where none is named. No banned ones."""
+        """Scored programs by rung reached, then by the lower end of what is believed of their score, best first. No banned ones.
+
+        Of every campaign where none is named: then by the lower end of the score itself, since scores of several tests do not compare.
+        """
         ...
 
     def funnel(self, campaign: str, rungs: Sequence[str]) -> dict[str, int]:

@@ -42,6 +42,9 @@ WHERE r.low IS NOT NULL AND {ALLOWED}"""
 TOP_OF_CAMPAIGN = f"{TOP} AND r.campaign = ? ORDER BY r.rung DESC, r.low DESC, r.number LIMIT ?"
 TOP_ANYWHERE = f"{TOP} ORDER BY r.rung DESC, r.low DESC, r.campaign, r.number LIMIT ?"
 
+# All that were tested on a rung lately, those who have climbed on included: in their light a score is believed.
+POPULATION = "SELECT mean, low, high, n FROM evaluations WHERE campaign = ? AND number >= ? AND position = ? AND low IS NOT NULL"
+
 # Programs that are being evaluated again.
 RESTING = """
 SELECT again FROM orders WHERE campaign = ?1 AND again IS NOT NULL
@@ -50,13 +53,13 @@ AND number >= (SELECT COALESCE(MAX(number) + 1, 0) FROM results WHERE campaign =
 
 # Who holds a cell, and who is pinned and stands in one. CROSS JOIN keeps SQLite from walking all standings to find the few pinned.
 CANDIDATES = f"""
-SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants, m.wish IS NOT NULL
+SELECT r.number, r.rung, r.mean, r.low, r.high, r.n, COALESCE(n.count, 0), c.occupants, m.wish IS NOT NULL
 FROM cells c JOIN results r ON r.campaign = c.campaign AND r.number = c.number
 LEFT JOIN children n ON n.campaign = r.campaign AND n.program_id = r.program_id
 LEFT JOIN marks m ON m.campaign = r.campaign AND m.program_id = r.program_id AND m.wish = 'pin'
 WHERE c.campaign = ?1 AND c.island = ?2 AND r.number NOT IN ({RESTING})
 UNION
-SELECT r.number, r.rung, r.low, COALESCE(n.count, 0), c.occupants, 1
+SELECT r.number, r.rung, r.mean, r.low, r.high, r.n, COALESCE(n.count, 0), c.occupants, 1
 FROM marks m CROSS JOIN results r ON r.campaign = m.campaign AND r.program_id = m.program_id
 CROSS JOIN standings s ON s.campaign = r.campaign AND s.number = r.number AND s.island = ?2 AND s.until IS NULL
 JOIN cells c ON c.campaign = s.campaign AND c.island = s.island AND c.cell = s.cell
@@ -162,7 +165,7 @@ def elite(row: Row) -> Elite:
         number=number,
         campaign=campaign,
         rung=rung or 0,
-        score=_score(rest[:4]),
+        score=score(rest[:4]),
         descriptor=_descriptor(rest[4:]),
         children=children,
         evaluated=evaluated or 1,
@@ -249,7 +252,8 @@ def activity(database: Database, campaign: str, islands: int) -> Activity:
     )
 
 
-def _score(columns: Sequence[Any]) -> Score | None:
+def score(columns: Sequence[Any]) -> Score | None:
+    """Mean, low, high and n; None where they are null."""
     mean, low, high, n = columns
     return None if low is None else Score(mean=mean, low=low, high=high, n=n)
 
@@ -262,10 +266,10 @@ def _descriptor(columns: Sequence[Any]) -> Descriptor | None:
 
 
 def _evaluation(row: Row) -> Evaluation:
-    rung, *score, verdict, fault, device_seconds, runs, bar, saved = row
+    rung, *numbers, verdict, fault, device_seconds, runs, bar, saved = row
     return Evaluation(
         rung=rung,
-        score=_score(score),
+        score=score(numbers),
         runs=RUNS.validate_json(unpack(runs)),
         verdict=verdict,
         fault=fault,

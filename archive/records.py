@@ -104,6 +104,7 @@ class Elite(Record):
     campaign: str
     rung: int  # index of the highest rung reached, from 0
     score: Score | None
+    believed: Score | None = None  # of the score, in the light of all others on the rung (`archive.belief`); only `Archive.top` says
     descriptor: Descriptor | None
     children: int = 0  # how often it was given to a proposer as a parent
     evaluated: int = 1  # times, on fresh seeds each time; the score is of all of them

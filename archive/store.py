@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from archive import queries
 from archive.acts import Acts
+from archive.belief import Population
 from archive.database import Database
 from archive.grid import Standing
 from archive.halving import WINDOW
@@ -22,7 +24,9 @@ from archive.selection import Candidate, draw
 from archive.standings import move
 from archive.version import training_version
 from sandbox.errors import ArchiveError, UsageError
-from sandbox.records import Identity, LearnedRule, RunResult, TrainJob
+from sandbox.records import Identity, LearnedRule, RunResult, Score, TrainJob
+
+NEAR = 64  # programs by their scores behind the last wanted one, which may be believed to be better
 
 
 def default_path(option: Path | None = None) -> Path:
@@ -49,7 +53,11 @@ class SqliteArchive:
     def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:
         """See `Archive.ask`."""
         rows = self._database.all(queries.CANDIDATES, (campaign, island))
-        candidates = [Candidate(number, Standing(rung, low), tried, near, bool(pin)) for number, rung, low, tried, near, pin in rows]
+        believe = self._beliefs(campaign)
+        candidates = []
+        for number, rung, *score, tried, near, pin in rows:
+            believed = believe(rung, queries.score(score))
+            candidates.append(Candidate(number, Standing(rung, believed.low), tried, near, bool(pin)))
         return [self._elite(campaign, number) for number in draw(candidates, count, stream)]
 
     def sample(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
@@ -202,7 +210,13 @@ class SqliteArchive:
         """See `Archive.top`."""
         if campaign is None:
             return [queries.elite(row) for row in self._database.all(queries.TOP_ANYWHERE, (count,))]
-        return [queries.elite(row) for row in self._database.all(queries.TOP_OF_CAMPAIGN, (campaign, count))]
+        believe = self._beliefs(campaign)
+        elites = []
+        for row in self._database.all(queries.TOP_OF_CAMPAIGN, (campaign, count + NEAR)):
+            elite = queries.elite(row)
+            believed = believe(elite.rung, elite.score)
+            elites.append((-elite.rung, -believed.low, elite.number, elite.model_copy(update={"believed": believed})))
+        return [elite for *_, elite in sorted(elites, key=lambda entry: entry[:3])][:count]
 
     def funnel(self, campaign: str, rungs: Sequence[str]) -> dict[str, int]:
         """See `Archive.funnel`."""
@@ -227,6 +241,21 @@ class SqliteArchive:
     def close(self) -> None:
         """See `Archive.close`."""
         self._database.close()
+
+    def _beliefs(self, campaign: str) -> Callable[[int, Score | None], Score]:
+        """What is believed of a score on a rung, from its index on."""
+        told = self.progress(campaign)[1]
+
+        @cache
+        def population(rung: int) -> Population:
+            rows = self._database.all(queries.POPULATION, (campaign, told - WINDOW, rung))
+            return Population([score for row in rows if (score := queries.score(row)) is not None])
+
+        def believe(rung: int, score: Score | None) -> Score:
+            assert score is not None, "only what has a score stands anywhere"
+            return population(rung).believe(score)
+
+        return believe
 
     def _elite(self, campaign: str, number: int) -> Elite:
         return queries.elite(self._database.all(queries.BY_NUMBER, (campaign, number))[0])

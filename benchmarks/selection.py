@@ -1,19 +1,21 @@
 """Can a score be believed? Choosing the best of many noisy programs, and racing, by simulation; nothing is trained.
 
-    python benchmarks/selection.py [--searches 300] [--races 10000] [--programs 150] [--population 60] [--json]
+    python benchmarks/selection.py [--searches 100] [--races 10000] [--programs 150] [--population 60] [--screening FILE] [--json]
 
-Everything simulated goes through the code that a campaign uses: `sandbox.intervals`, `sandbox.racing.Race`, and the rule of
-`synth.reevaluation` (whoever stands first by lower bound is evaluated on fresh seeds until it has been `reevaluations` times).
+Everything simulated goes through the code that a campaign uses: scores are told to an archive in memory with the intervals of
+`sandbox.intervals`, whoever `synth.reevaluation.leader_due` names is evaluated on fresh seeds and told again, and who is best and what is
+believed of it is what `Archive.top` says. Races are `sandbox.racing.Race`.
 
 Choosing: a population of programs, each evaluated on 2 tasks x 3 seeds with noise of standard deviation 0.25 a run. What is claimed of the
-chosen one (its score, and the lower end of its interval) is set against its real score, in standard deviations of one evaluation's score:
-the unit in which the best of 150 equal programs looks 2.66 better than it is. `level` programs are all equal; `spread` ones have real
-differences (standard deviation 0.2), so that choosing well is worth something.
+chosen one is set against its real score, in standard deviations of one evaluation's score: the unit in which the best of 150 equal programs
+looks 2.66 better than it is. `level` programs are all equal; `spread` ones have real differences (standard deviation 0.2); the others are
+the populations of the races.
 
 Racing: populations against a bar, on 2 tasks x 10 seeds at the most. `literature`: what Co-Reyes et al. (2021) report of random programs,
 18 % worth full training, 40 % learn nothing, the rest something. `probes`: real scores of 58 mutated references on two easy probes, half
-of which are about as good as the baseline, where little can be saved. And programs exactly at the bar, in three kinds of noise, of which
-at most alpha may be stopped at any round.
+of which are about as good as the baseline, where little can be saved. With `--screening` also the references and their broken variants:
+the runs of `screening.py --json`, a round being one screening of the program, drawn with replacement; 1 is PPO's mean. And programs exactly
+at the bar, in three kinds of noise, of which at most alpha may be stopped at any round.
 """
 
 from __future__ import annotations
@@ -21,22 +23,28 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sandbox.racing import HEADROOM, Race
+from archive.records import Elite, Proposal, Result
+from archive.store import SqliteArchive, open_archive
 from sandbox.intervals import interquartile_mean, mean_interval
-from synth.spec import SearchSection
+from sandbox.racing import HEADROOM, Race
+from sandbox.records import Descriptor, Evaluation, Rung, Score, program_id
+from synth.reevaluation import leader_due
+from synth.spec import BudgetSection, CampaignSection, CampaignSpec
 
 Array = NDArray[np.float64]
 
 TASKS, SEEDS, NOISE = 2, 3, 0.25
-REEVALUATIONS = SearchSection().reevaluations
 RESAMPLES = 300  # of each interval; the campaign's 2000 change nothing here but the time
 RACE_SEEDS, ALPHA = 10, 0.05
 BAR = 0.9
+BARS = (0.8, 0.9, 1.0)
+POPULATIONS_A_BAR = 50
 PROBES = np.array(
     [
         *(-0.12, -0.06, 0.0, 0.05, 0.1, 0.13, 0.23, 0.31, 0.36, 0.36, 0.37, 0.4, 0.42, 0.45, 0.5, 0.51, 0.53, 0.58, 0.6, 0.62),
@@ -46,84 +54,127 @@ PROBES = np.array(
 )
 
 
+SPEC = CampaignSpec(
+    campaign=CampaignSection(name="simulated", references=()),
+    budget=BudgetSection(evaluations=1),
+    rung=(Rung(name="simulated", tasks=tuple(f"probe:{task}" for task in range(TASKS)), steps=1, seeds=SEEDS),),
+)
+DESCRIPTOR = Descriptor(family="policy", nodes=1, free_predictions=False, carried_state=False)
+
+
+# ---------------------------------------------------------------------------------------------------------- choosing
+class Claim(NamedTuple):
+    """Who is chosen, and what is said of it."""
+
+    number: int
+    score: float
+    low: float
+
+
 class Choice(NamedTuple):
-    """What one way of choosing gave, averaged over searches."""
+    """What one way of choosing gave, averaged over searches; in standard deviations of one evaluation's score."""
 
     regret: float  # the best program's real score minus the chosen one's
     claim: float  # minus truth
-    claimed_bound: float  # lower bound minus truth
+    low: float  # lower end minus truth
+    above: float  # share of the searches in which the lower end was above the truth
     runs: float  # trainings a search took
 
 
 class Search:
-    """One population and its noisy evaluations."""
+    """One population and its noisy evaluations, in an archive of its own."""
 
     def __init__(self, truths: Array, stream: np.random.Generator) -> None:
         self.truths = truths
-        self.runs: list[list[Array]] = [[] for _ in truths]
+        self.archive: SqliteArchive = open_archive(None)
+        self.archive.create_campaign(SPEC.campaign.name, SPEC.model_dump_json())
         self._stream = stream
-        self.bounds = np.array([self.evaluate(index) for index in range(truths.size)])
+        self._runs = [self._fresh(number) for number in range(truths.size)]
+        self.first = [self._told(number, number) for number in range(truths.size)]
 
-    def evaluate(self, index: int) -> float:
-        """Fresh seeds for one program; the lower bound of all its seeds."""
-        fresh = self.truths[index] + NOISE * self._stream.normal(size=(TASKS, SEEDS))
-        self.runs[index] = [*fresh] if not self.runs[index] else [np.append(*pair) for pair in zip(self.runs[index], fresh, strict=True)]
-        return mean_interval(self.runs[index], self._stream, resamples=RESAMPLES)[0]
+    def _fresh(self, number: int) -> Array:
+        return self.truths[number] + NOISE * self._stream.normal(size=(TASKS, SEEDS))
 
-    def mean(self, index: int) -> float:
-        """The score of all its seeds."""
-        return float(interquartile_mean(np.concatenate(self.runs[index])))
+    def score(self, runs: Array) -> Score:
+        """As the evaluator scores."""
+        low, high = mean_interval(list(runs), self._stream, resamples=RESAMPLES)
+        return Score(mean=float(interquartile_mean(runs.ravel())), low=low, high=high, n=runs.size)
 
+    def _told(self, place: int, number: int) -> Score:
+        """Proposes under `place` and tells the score of all runs that program `number` has had."""
+        name, text, again = SPEC.campaign.name, f"program {number}", None if place == number else number
+        score = self.score(self._runs[number])
+        evaluation = Evaluation(rung=SPEC.rung[0].name, score=score)
+        self.archive.propose(Proposal(campaign=name, number=place, text=text, proposer="simulated", operator="", again=again))
+        self.archive.tell(
+            Result(campaign=name, number=place, program_id=program_id(text), descriptor=DESCRIPTOR, evaluations=(evaluation,), again=again)
+        )
+        return score
 
-def by_mean(search: Search) -> tuple[int, float]:
-    """The highest of the first scores, and that score as the claim."""
-    best = int(np.argmax([search.mean(index) for index in range(search.truths.size)]))
-    return best, search.mean(best)
+    def settle(self) -> Elite:
+        """Re-evaluates as a campaign does until nobody is due; the best by then."""
+        place = self.truths.size
+        while (due := leader_due(self.archive, SPEC)) is not None:
+            self._runs[due.number] = np.concatenate([self._runs[due.number], self._fresh(due.number)], axis=1)
+            self._told(place, due.number)
+            place += 1
+        return self.best()
 
+    def best(self) -> Elite:
+        """Who the archive says is best."""
+        return self.archive.top(SPEC.campaign.name, 1)[0]
 
-def by_bound(search: Search) -> tuple[int, float]:
-    """The highest lower bound of the first scores."""
-    best = int(np.argmax(search.bounds))
-    return best, search.mean(best)
+    def holdout(self, number: int) -> Score:
+        """On seeds that took no part in choosing, as many as one evaluation has."""
+        return self.score(self._fresh(number))
 
-
-def by_reevaluation(search: Search) -> tuple[int, float]:
-    """Whoever stands first by lower bound is evaluated again, until that one has been so as often as may be; the claim is of all seeds."""
-    while True:
-        best = int(np.argmax(search.bounds))
-        if search.runs[best][0].size == SEEDS * (1 + REEVALUATIONS):
-            return best, search.mean(best)
-        search.bounds[best] = search.evaluate(best)
-
-
-def by_holdout(search: Search) -> tuple[int, float]:
-    """The same choice; the claim is made on seeds that took no part in it, as many as one evaluation has."""
-    best, _ = by_reevaluation(search)
-    search.runs[best] = []
-    search.evaluate(best)
-    return best, search.mean(best)
-
-
-WAYS: dict[str, Callable[[Search], tuple[int, float]]] = {
-    "highest mean score": by_mean,
-    "highest lower bound": by_bound,
-    "lower bound, re-evaluated": by_reevaluation,
-    "  claimed on the hold-out": by_holdout,
-}
+    @property
+    def trained(self) -> int:
+        """Trainings so far."""
+        return sum(runs.size for runs in self._runs)
 
 
-def choosing(searches: int, programs: int, spread: float, seed: int) -> dict[str, Choice]:
-    """Every way on the same populations."""
+def ways(search: Search) -> dict[str, tuple[Claim, int]]:
+    """Claims by way of choosing, with the trainings that each took; all of them see the same first scores."""
+    first = search.first
+    by_mean, by_bound = (int(np.argmax([getattr(score, end) for score in first])) for end in ("mean", "low"))
+    early, once = search.best(), search.trained
+    settled = search.settle()
+    fresh = search.holdout(settled.number)
+    return {
+        "highest mean score": (Claim(by_mean, first[by_mean].mean, first[by_mean].low), once),
+        "highest lower bound": (Claim(by_bound, first[by_bound].mean, first[by_bound].low), once),
+        "believed": (_believed(early), once),
+        "believed, re-evaluated": (_believed(settled), search.trained),
+        "  its score, of all seeds": (_scored(settled), search.trained),
+        "  claimed on the hold-out": (Claim(settled.number, fresh.mean, fresh.low), search.trained + fresh.n),
+    }
+
+
+def _believed(elite: Elite) -> Claim:
+    assert elite.believed is not None
+    return Claim(elite.number, elite.believed.mean, elite.believed.low)
+
+
+def _scored(elite: Elite) -> Claim:
+    assert elite.score is not None
+    return Claim(elite.number, elite.score.mean, elite.score.low)
+
+
+def choosing(searches: int, programs: int, draw: Callable[[int, np.random.Generator], Array], seed: int) -> dict[str, Choice]:
+    """Averages over `searches` populations."""
     unit = _unit(seed)
-    found: dict[str, list[Choice]] = {name: [] for name in WAYS}
+    found: dict[str, list[Choice]] = {}
     for number in range(searches):
-        truths = 0.8 + spread * np.random.default_rng([seed, number]).normal(size=programs)
-        for name, choose in WAYS.items():
-            search = Search(truths, np.random.default_rng([seed, number, 1]))
-            best, claim = choose(search)
-            truth, bound = truths[best], mean_interval(search.runs[best], np.random.default_rng(0), resamples=RESAMPLES)[0]
-            trained = sum(sum(task.size for task in runs) for runs in search.runs)
-            found[name].append(Choice((truths.max() - truth) / unit, (claim - truth) / unit, (bound - truth) / unit, trained))
+        truths = draw(programs, np.random.default_rng([seed, number]))
+        search = Search(truths, np.random.default_rng([seed, number, 1]))
+        for name, (claim, trained) in ways(search).items():
+            truth = truths[claim.number]
+            row = Choice(
+                (truths.max() - truth) / unit, (claim.score - truth) / unit, (claim.low - truth) / unit, float(claim.low > truth), trained
+            )
+            found.setdefault(name, []).append(row)
+        search.archive.close()
     return {name: Choice(*map(float, np.mean(rows, axis=0))) for name, rows in found.items()}
 
 
@@ -174,19 +225,44 @@ class Saving(NamedTuple):
     below_stopped: float  # share of those below it
 
 
-def racing(draw: Callable[[int, np.random.Generator], Array], populations: int, programs: int, bar: float, seed: int) -> Saving:
+def racing(draw: Callable[[int, np.random.Generator], Array], programs: int, bar: float, seed: int) -> Saving:
     """Populations against one bar."""
-    trained, stops = [], {True: [0, 0], False: [0, 0]}
-    for number in range(populations):
+    races = []
+    for number in range(POPULATIONS_A_BAR):
         stream = np.random.default_rng([seed, number, 5])
-        for truth in draw(programs, stream):
-            scores = truth + NOISE * stream.normal(size=(RACE_SEEDS, TASKS))
-            after = stopped_after(scores, bar)
-            trained.append(after or RACE_SEEDS)
-            stops[bool(truth >= bar)][0] += after is not None
-            stops[bool(truth >= bar)][1] += 1
-    shares = {above: lost / max(1, count) for above, (lost, count) in stops.items()}
-    return Saving(1 - float(np.mean(trained)) / RACE_SEEDS, shares[True], shares[False])
+        races += [(truth, truth + NOISE * stream.normal(size=(RACE_SEEDS, TASKS))) for truth in draw(programs, stream)]
+    return _saving(races, bar)
+
+
+def _saving(races: list[tuple[float, Array]], bar: float) -> Saving:
+    """Of races given by a program's real score and its scores `[rounds, tasks]`."""
+    after = [stopped_after(scores, bar) for _, scores in races]
+    above = np.array([truth >= bar for truth, _ in races])
+    lost = np.array([each is not None for each in after])
+    saved = 1 - np.mean([each or RACE_SEEDS for each in after]) / RACE_SEEDS
+    return Saving(float(saved), float(lost[above].mean()) if above.any() else 0.0, float(lost[~above].mean()) if not above.all() else 0.0)
+
+
+def known_programs(path: Path) -> dict[str, Array]:
+    """Scores `[screenings, probes]` of every program that `screening.py --json` trained; 1 is PPO's mean, a failed training 0."""
+    programs = json.loads(path.read_text(encoding="utf-8"))["programs"]
+    found = {}
+    for one in programs:
+        if not one["refusal"]:
+            table = np.array([[0.0 if score is None else score for score in scores] for scores in one["by_probe"].values()]).T
+            found[f"{one['reference']}, {one['variant']}"] = table
+    return {name: table / found["ppo, sound"].mean() for name, table in found.items()}
+
+
+def known_racing(programs: dict[str, Array], bar: float, seed: int) -> Saving:
+    """Every known program against one bar, in `POPULATIONS_A_BAR` orders of its screenings."""
+    stream = np.random.default_rng([seed, 9])
+    rounds = [
+        (float(table.mean()), table[stream.integers(len(table), size=RACE_SEEDS)])
+        for table in programs.values()
+        for _ in range(POPULATIONS_A_BAR)
+    ]
+    return _saving(rounds, bar)
 
 
 def as_in_literature(programs: int, stream: np.random.Generator) -> Array:
@@ -202,27 +278,30 @@ def as_on_probes(programs: int, stream: np.random.Generator) -> Array:
 
 
 POPULATIONS = {"literature": as_in_literature, "probes": as_on_probes}
+CHOOSING: dict[str, Callable[[int, np.random.Generator], Array]] = {
+    "level": lambda programs, _: np.full(programs, 0.8),
+    "spread": lambda programs, stream: 0.8 + 0.2 * stream.normal(size=programs),
+    **POPULATIONS,
+}
 
 
 # ------------------------------------------------------------------------------------------------------------ report
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--searches", type=int, default=300, help="populations that are chosen from")
+    parser.add_argument("--searches", type=int, default=100, help="populations of each kind that are chosen from")
     parser.add_argument("--programs", type=int, default=150, help="programs in each")
     parser.add_argument("--races", type=int, default=10_000, help="races of programs at the bar, for each kind of noise")
     parser.add_argument("--population", type=int, default=60, help="programs in each population that races")
+    parser.add_argument("--screening", type=Path, help="what `screening.py --json` printed: races of the known programs")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     options = parser.parse_args()
-    chosen = {
-        name: choosing(options.searches, options.programs, spread, options.seed) for name, spread in (("level", 0.0), ("spread", 0.2))
-    }
+    chosen = {name: choosing(options.searches, options.programs, draw, options.seed) for name, draw in CHOOSING.items()}
     rates = error_rates(options.races, options.seed)
-    savings = {
-        (kind, bar): racing(draw, 50, options.population, bar, options.seed)
-        for kind, draw in POPULATIONS.items()
-        for bar in (0.8, 0.9, 1.0)
-    }
+    savings = {(name, bar): racing(draw, options.population, bar, options.seed) for name, draw in POPULATIONS.items() for bar in BARS}
+    if options.screening:
+        known = known_programs(options.screening)
+        savings |= {(f"{len(known)} known", bar): known_racing(known, bar, options.seed) for bar in BARS}
     if options.json:
         print(json.dumps(_document(chosen, rates, savings)))
     else:
@@ -244,16 +323,16 @@ def _document(chosen: Chosen, rates: dict[str, float], savings: Savings) -> dict
 
 def _show(chosen: Chosen, rates: dict[str, float], savings: Savings, options: argparse.Namespace) -> None:
     print(f"Choosing one of {options.programs} programs, {options.searches} searches; in standard deviations of one evaluation\n")
-    print(f"{'programs':10}{'chosen by':30}{'regret':>9}{'claim - truth':>16}{'low end - truth':>18}{'trainings':>12}")
+    print(f"{'programs':12}{'chosen by':28}{'regret':>8}{'claim - truth':>15}{'low end - truth':>17}{'low > truth':>13}{'trainings':>11}")
     for kind, rows in chosen.items():
         for name, row in rows.items():
-            print(f"{kind:10}{name:30}{row.regret:9.2f}{row.claim:16.2f}{row.claimed_bound:18.2f}{row.runs:12.0f}")
+            print(f"{kind:12}{name:28}{row.regret:8.2f}{row.claim:15.2f}{row.low:17.2f}{row.above:13.0%}{row.runs:11.0f}")
     print(
         f"\nPrograms exactly at the bar, stopped at any of {RACE_SEEDS} rounds; at most {ALPHA:.0%} promised, {options.races} races each\n"
     )
     for kind, rate in rates.items():
         print(f"{kind:20}{rate:8.2%}")
-    print(f"\n50 populations of {options.population} programs on {TASKS} tasks x {RACE_SEEDS} seeds at the most\n")
+    print(f"\n{POPULATIONS_A_BAR} populations of {options.population} programs on {TASKS} tasks x {RACE_SEEDS} seeds at the most\n")
     print(f"{'population':12}{'bar':>5}{'trainings saved':>18}{'stopped of those below':>25}{'of those not below':>21}")
     for (kind, bar), saving in savings.items():
         print(f"{kind:12}{bar:5.1f}{saving.saved:18.0%}{saving.below_stopped:25.0%}{saving.above_stopped:21.1%}")

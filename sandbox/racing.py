@@ -4,7 +4,7 @@ After every round (one seed on every task) a bettor's capital is updated who bet
 grown twentyfold is evidence at the level 1/20, at whatever round one stops (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random
 variables by betting", section 4; Ville's inequality):
 
-    K = 1/G Σ_g Π_rounds Π_tasks (1 + λ_g·(bar − x)),    λ_g = g / (highest − bar),    stop when K ≥ 1/α
+    K = Σ_g w_g Π_rounds Π_tasks (1 + λ_g·(bar − x)),    λ_g = g / (highest − bar),    stop when K ≥ 1/α
 
 x is a run's score, clipped to `score_range`: 0 is random play, and what lies more than half a baseline above the bar counts as that. If the
 mean over tasks of the expected clipped score is at least the bar, K is a supermartingale: runs are independent given the program, so a
@@ -25,7 +25,8 @@ from sandbox.records import Evaluation, Rung
 from sandbox.score import Anchor, normalise_runs
 
 HEADROOM = 0.5  # baselines above the bar: higher scores count as this much
-STAKES = np.array([0.25, 0.5, 0.75, 1.0])  # g: shares of the highest bet that can never lose more than all
+STAKES = np.array([0.5, 1.0])  # g: shares of the highest bet that can never lose more than all
+SHARES = np.array([1, 2]) / 3  # w: of the capital; most lies on the bet that sees through failures soonest (docs/measurements/selection.md)
 LOWEST = 0.0  # random play; what plays worse counts as that
 
 
@@ -53,7 +54,7 @@ class Race:
     @property
     def log_evidence(self) -> float:
         """Logarithm of the capital: log 20 refutes "no worse than the bar" at 1/20."""
-        return float(np.logaddexp.reduce(self._log_capital) - np.log(len(STAKES)))
+        return float(np.logaddexp.reduce(self._log_capital + np.log(SHARES)))
 
     @property
     def lost(self) -> bool:

@@ -81,7 +81,7 @@ def holdout_is_due(archive: Archive, spec: CampaignSpec) -> bool:
 
 
 def judge_finalists(archive: Archive, judge: Judge, spec: CampaignSpec, memory: Memory) -> HoldoutReport:
-    """Trains the best few by rung and lower bound, the references and the baseline, and keeps the report in the archive."""
+    """Trains the best few as the archive ranks them, the references and the baseline, and keeps the report in the archive."""
     rung = spec.holdout
     assert rung is not None, "the caller has asked whether it is due"
     baseline = baseline_rule(judge, spec, spec.all_rungs)

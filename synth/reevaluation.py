@@ -3,7 +3,7 @@
 The best of many noisy scores is above its program's quality by about as much as the luckiest noise (2.66 standard deviations among 150
 equal programs). So a program stands its test again, on seeds nobody has seen, before it becomes a parent for the second time, and whoever
 stands first is tested until it has been `reevaluations` times. The score is then that of all its seeds, and the search goes on with who
-is left.
+is left. What is left of the luck after that is taken out of what is believed (`archive.belief`), by which programs are ranked.
 """
 
 from __future__ import annotations

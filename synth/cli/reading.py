@@ -40,7 +40,7 @@ def top(
     archive: ArchiveOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a campaign's best programs, by rung reached, then by the lower end of the score's interval."""
+    """List a campaign's best programs, by rung reached, then by the lower end of what is believed of the score."""
     with _opened(archive) as opened:
         name = named(opened, campaign)
         rungs = [rung.name for rung in CampaignSpec.model_validate_json(opened.campaign_spec(name)).rung]

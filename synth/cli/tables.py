@@ -25,12 +25,14 @@ def interval(score: Score | None) -> str:
 
 
 def leaderboard(elites: Sequence[Elite], rungs: Sequence[str]) -> Table:
-    """Programs best first, with the rung that the score is of."""
-    table = plain_table("", "id", "rung", "score [95 %]", "tested", "title", title="Leaderboard (1 = the baseline, 0 = random play)")
+    """Programs best first, with the rung that the score is of, and what is believed of one that was picked among many."""
+    title = "Leaderboard (1 = the baseline, 0 = random play; believed: without the luck of being picked)"
+    table = plain_table("", "id", "rung", "score [95 %]", "believed [95 %]", "tested", "title", title=title)
     for place, elite in enumerate(elites, start=1):
         rung = rungs[elite.rung] if elite.rung < len(rungs) else str(elite.rung)
         times = "once" if elite.evaluated == 1 else f"{elite.evaluated} times"
-        table.add_row(str(place), elite.id, rung, interval(elite.score), times, shown(elite.title))
+        believed = interval(elite.believed).partition(" n=")[0]
+        table.add_row(str(place), elite.id, rung, interval(elite.score), believed, times, shown(elite.title))
     return table
 
 

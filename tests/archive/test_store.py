@@ -195,6 +195,7 @@ def test_threads_share_it(archive: SqliteArchive) -> None:
 @pytest.mark.parametrize(
     ("sql", "values"),
     [
+        (queries.POPULATION, ("c", -900, 0)),
         (queries.TOP_OF_CAMPAIGN, ("c", 5)),
         (queries.TOP_ANYWHERE, (5,)),
         (queries.CANDIDATES, ("c", 0)),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.racing import HEADROOM, STAKES, Race, score_range
+from sandbox.racing import HEADROOM, SHARES, STAKES, Race, score_range
 
 
 def race(*rounds: list[float], bar: float = 0.8, alpha: float = 0.05) -> Race:
@@ -19,21 +19,21 @@ def race(*rounds: list[float], bar: float = 0.8, alpha: float = 0.05) -> Race:
 
 def test_capital_by_hand() -> None:
     """Bar 1, so scores are clipped to [0, 1.5] and λ is g/0.5. A score of ½ multiplies by 1 + g, one of 1.25 by 1 − g/2."""
-    both = np.mean([(1 + g) * (1 - g / 2) for g in (0.25, 0.5, 0.75, 1.0)])
+    both = 1 / 3 * (1 + 0.5) * (1 - 0.25) + 2 / 3 * (1 + 1) * (1 - 0.5)
     assert np.exp(race([0.5, 1.25], bar=1.0).log_evidence) == pytest.approx(both)
     assert race(bar=1.0).log_evidence == pytest.approx(0), "nothing seen, nothing known"
 
 
 def test_a_hopeless_program_is_stopped_after_two_rounds_of_two_tasks() -> None:
-    """Factors 1 + 1.6 g in four runs: the mean of 1.4⁴, 1.8⁴, 2.2⁴ and 2.6⁴ is 20.9; after three runs it is 9.0."""
+    """Factors 1 + 1.6 g in four runs: 1.8⁴/3 + 2.6⁴·2/3 is 34; after three runs it is 13.7."""
     assert not race([0.0, 0.0]).lost
     assert not race([0.0], [0.0], [0.0]).lost
     assert race([0.0, 0.0], [0.0, 0.0]).lost
 
 
 def test_one_splendid_run_takes_all_from_who_bet_all() -> None:
-    assert np.exp(race([9.0]).log_evidence) == pytest.approx(np.mean(1 - STAKES))
-    assert race([9.0], *[[0.0]] * 8).lost, "those who bet less go on"
+    assert np.exp(race([9.0]).log_evidence) == pytest.approx(SHARES @ (1 - STAKES))
+    assert race([9.0], *[[0.0]] * 9).lost, "those who bet less go on"
 
 
 @pytest.mark.parametrize("bar", [-0.5, 0.0, 0.8, 3.0])
