@@ -69,7 +69,7 @@ def _distribution(means: Array, errors: Array) -> tuple[Array, Array]:
     for _ in range(STEPS):
         shares = likelihood * weights
         weights = (shares / shares.sum(1, keepdims=True)).mean(0)
-    return grid, weights
+    return grid, np.maximum(weights, 1e-12)
 
 
 def _likelihood(means: Array, errors: Array, grid: Array) -> Array:

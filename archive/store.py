@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,11 +52,10 @@ class SqliteArchive:
     def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:
         """See `Archive.ask`."""
         rows = self._database.all(queries.CANDIDATES, (campaign, island))
-        believe = self._beliefs(campaign)
-        candidates = []
-        for number, rung, *score, tried, near, pin in rows:
-            believed = believe(rung, queries.score(score))
-            candidates.append(Candidate(number, Standing(rung, believed.low), tried, near, bool(pin)))
+        believed = self._believed(campaign, [(number, rung, queries.score(score)) for number, rung, *score, _, _, _ in rows])
+        candidates = [
+            Candidate(number, Standing(rung, believed[number].low), tried, near, bool(pin)) for number, rung, *_, tried, near, pin in rows
+        ]
         return [self._elite(campaign, number) for number in draw(candidates, count, stream)]
 
     def sample(self, campaign: str, count: int, stream: np.random.Generator) -> list[Elite]:
@@ -210,13 +208,10 @@ class SqliteArchive:
         """See `Archive.top`."""
         if campaign is None:
             return [queries.elite(row) for row in self._database.all(queries.TOP_ANYWHERE, (count,))]
-        believe = self._beliefs(campaign)
-        elites = []
-        for row in self._database.all(queries.TOP_OF_CAMPAIGN, (campaign, count + NEAR)):
-            elite = queries.elite(row)
-            believed = believe(elite.rung, elite.score)
-            elites.append((-elite.rung, -believed.low, elite.number, elite.model_copy(update={"believed": believed})))
-        return [elite for *_, elite in sorted(elites, key=lambda entry: entry[:3])][:count]
+        elites = [queries.elite(row) for row in self._database.all(queries.TOP_OF_CAMPAIGN, (campaign, count + NEAR))]
+        believed = self._believed(campaign, [(elite.number, elite.rung, elite.score) for elite in elites])
+        elites.sort(key=lambda elite: (-elite.rung, -believed[elite.number].low, elite.number))
+        return [elite.model_copy(update={"believed": believed[elite.number]}) for elite in elites[:count]]
 
     def funnel(self, campaign: str, rungs: Sequence[str]) -> dict[str, int]:
         """See `Archive.funnel`."""
@@ -242,20 +237,18 @@ class SqliteArchive:
         """See `Archive.close`."""
         self._database.close()
 
-    def _beliefs(self, campaign: str) -> Callable[[int, Score | None], Score]:
-        """What is believed of a score on a rung, from its index on."""
-        told = self.progress(campaign)[1]
-
-        @cache
-        def population(rung: int) -> Population:
-            rows = self._database.all(queries.POPULATION, (campaign, told - WINDOW, rung))
-            return Population([score for row in rows if (score := queries.score(row)) is not None])
-
-        def believe(rung: int, score: Score | None) -> Score:
-            assert score is not None, "only what has a score stands anywhere"
-            return population(rung).believe(score)
-
-        return believe
+    def _believed(self, campaign: str, standing: Sequence[tuple[int, int, Score | None]]) -> dict[int, Score]:
+        """By number what is believed of the scores of programs, given as (number, rung, score). The last proposals' programs make the
+        population; whoever is older joins it."""
+        first = self.progress(campaign)[1] - WINDOW
+        believed: dict[int, Score] = {}
+        for place in {rung for _, rung, _ in standing}:
+            asked = {number: score for number, rung, score in standing if rung == place and score is not None}
+            recent = [queries.score(row) for row in self._database.all(queries.POPULATION, (campaign, first, place))]
+            older = [score for number, score in asked.items() if number < first]
+            population = Population([score for score in recent if score is not None] + older)
+            believed |= {number: population.believe(score) for number, score in asked.items()}
+        return believed
 
     def _elite(self, campaign: str, number: int) -> Elite:
         return queries.elite(self._database.all(queries.BY_NUMBER, (campaign, number))[0])

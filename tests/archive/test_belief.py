@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive.belief import LEAST, Population
+from archive.halving import WINDOW
 from archive.store import open_archive
 from sandbox.records import Score
-from tests.archive.making import descriptor, evaluation, tell
+from tests.archive.making import descriptor, evaluation, refused, tell
 from tests.archive.making import scored as result
 
 
@@ -91,6 +92,21 @@ def test_the_archive_ranks_by_what_is_believed_and_parents_are_drawn_by_it() -> 
     assert first.believed.mean < first.score.mean
     drawn = [archive.ask("c", 1, np.random.default_rng(seed))[0].number for seed in range(300)]
     assert drawn.count(21) > 1.2 * drawn.count(20)
+
+
+def test_a_program_from_before_the_window_is_no_stranger() -> None:
+    """The best was found first, a thousand proposals ago, and nothing since came near it: it is believed to be about what it scored."""
+    archive = open_archive(None)
+    archive.create_campaign("c", "{}")
+    for number in range(WINDOW + 10):
+        told = result(number, 0.0) if number in {0, *range(WINDOW, WINDOW + 10)} else refused(number, "parse")
+        score = scored(3.0 if number == 0 else 0.5 + 0.01 * number % 0.1)
+        evaluations = tuple(each.model_copy(update={"score": score}) for each in told.evaluations)
+        tell(archive, told.model_copy(update={"evaluations": evaluations}))
+    (best,) = archive.top("c", 1)
+    assert best.number == 0
+    assert best.believed is not None
+    assert best.believed.mean > 2.5
 
 
 @settings(deadline=None, max_examples=50)
