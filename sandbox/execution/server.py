@@ -16,6 +16,7 @@ from typing import IO
 from sandbox.errors import WorkerLost
 
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS", "NUMEXPR")}
+SECRET = "OPENAI_API_KEY"  # workers have no use for it
 TAIL_BYTES = 2000
 END_SECONDS = 10.0
 
@@ -91,7 +92,8 @@ class Server:
 def executor_zygote(warm: Sequence[str] = (), num_envs: int = 1) -> Server:
     """The one that runs an executor's jobs, with `num_envs` emulators of the Atari games among the tasks `warm`."""
     command = [sys.executable, "-m", "sandbox.execution.zygote", str(num_envs), *warm]
-    return Server(command, {**os.environ, **ONE_THREAD})
+    environment = {name: value for name, value in os.environ.items() if name != SECRET}
+    return Server(command, {**environment, **ONE_THREAD})
 
 
 def tail(descriptor: int) -> str:

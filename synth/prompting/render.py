@@ -11,14 +11,13 @@ from typing import Final
 
 import jinja2
 
-import prompts
 from archive.records import Prompt
 from sandbox.errors import UsageError
 from synth.prompting.context import Briefing, ProgramView
 from synth.prompting.contract import contract
 from synth.quoting import fenced, inert, one_line
 
-FOLDER: Final = Path(prompts.__file__).parent
+FOLDER: Final = Path(__file__).parents[2] / "prompts"  # not by import: a user's own folder may have that name
 SUFFIX: Final = ".md.j2"
 WRITING: Final = ("refine", "crossover", "fresh", "challenge", "simplify")
 """Operators that a campaign may divide its work among, by default all of them."""

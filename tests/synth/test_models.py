@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from synth.spec import CampaignSpec
 from tests.synth.doubles import story
 from tests.synth.endpoint import KEY, Endpoint, good, mixture
 from tests.synth.models import model_spec, run
+from tests.synth.test_selection import orders
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -161,7 +163,7 @@ def test_killed_while_calls_are_in_flight(tmp_path: Path) -> None:
         run(model_spec(endpoint.url, calls=calls), whole)
         endpoint.asked.clear()
         endpoint.answered.clear()
-        deaths = 0
+        deaths: list[tuple[int, set[str]]] = []  # how many questions had come by then, and which answers were recorded
         while True:
             child = subprocess.Popen(
                 [sys.executable, "-c", CHILD, str(path), endpoint.url, str(calls)], cwd=ROOT, stderr=subprocess.PIPE, text=True
@@ -174,16 +176,28 @@ def test_killed_while_calls_are_in_flight(tmp_path: Path) -> None:
             _, errors = child.communicate()
             if child.returncode != -signal.SIGKILL:
                 break
-            deaths += 1
+            time.sleep(0.3)  # what it had asked arrives
+            deaths.append((len(endpoint.asked), recorded(path)))
         assert child.returncode == 0 or "24 calls is used up" in errors, errors  # it may die between its last word and its end
     resumed = open_archive(path)
-    assert deaths >= 2
+    assert len(deaths) >= 2
     assert story(resumed) == story(whole)
     assert replies(resumed) == replies(whole)
     assert resumed.letters.spent("c").calls == calls
     asked = [prompt.hash for prompt in endpoint.asked]
-    twice = {one for one in asked if asked.count(one) > 1}
-    assert len(twice) <= 5 * deaths, "only what was in flight when it died is asked again"
+    uses = Counter(prompt.hash for order in orders(resumed) for prompt in order.prompts)
+    for count, known in deaths:
+        again = known & set(asked[count:])
+        assert not {one for one in again if uses[one] == 1}, "what is paid for and recorded is never asked again"
+    twice = {one for one in asked if asked.count(one) > uses[one]}
+    assert len(twice) <= 5 * len(deaths), "only what was in flight when it died is asked again"
+
+
+def recorded(path: Path) -> set[str]:
+    archive = open_archive(path)
+    hashes = {reply.prompt_hash for reply in replies(archive)} if archive.campaigns() else set()
+    archive.close()
+    return hashes
 
 
 def patient(prompt: Any, count: int) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,58 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def lossmith(folder: Path, *arguments: str) -> Any:
     environment = {**os.environ, "OPENAI_API_KEY": KEY, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "synth.cli.main", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment, start_new_session=True)
-    assert done.returncode == 0, done.stderr
-    assert KEY not in done.stdout + done.stderr
-    return json.loads(done.stdout)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    child = subprocess.Popen(command, text=True, cwd=folder, env=environment, start_new_session=True, **pipes)
+    over = threading.Event()
+    watcher = threading.Thread(target=watch, args=(child.pid, over, seen := Seen()))
+    watcher.start()
+    out, errors = child.communicate()
+    over.set()
+    watcher.join()
+    assert child.returncode == 0, errors
+    assert KEY not in out + errors
+    assert not seen.leaks
+    assert len(seen.processes) > 3 or "--dry-run" in arguments or arguments[0] != "run"
+    return json.loads(out)
+
+
+class Seen:
+    """What was seen of a command and of all that it started."""
+
+    def __init__(self) -> None:
+        self.processes: set[int] = set()
+        self.leaks: set[str] = set()
+
+
+def watch(command: int, over: threading.Event, seen: Seen) -> None:
+    """Looks for the key in every argument, and in the environment of every process but the command itself."""
+    while not over.wait(0.05):
+        for process in descendants(command):
+            try:
+                words, environment = (Path(f"/proc/{process}/{kind}").read_bytes() for kind in ("cmdline", "environ"))
+            except OSError:  # it has ended
+                continue
+            seen.processes.add(process)
+            if KEY.encode() in words:
+                seen.leaks.add(f"arguments of {process}")
+            own = b"synth.cli.main" in words or process == command  # the command, or what it has forked and is about to become another
+            if KEY.encode() in environment and not own:
+                seen.leaks.add(f"environment of {words!r}")
+
+
+def descendants(command: int) -> set[int]:
+    """The process and everything below it, as far as it lives."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(fields[1])
+    found = {command}
+    while more := {process for process, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
 
 
 def fates(path: Path) -> list[Any]:
