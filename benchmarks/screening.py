@@ -32,7 +32,7 @@ from sandbox.language.trace import trace_reply
 from sandbox.randomness import derive
 from sandbox.records import AgentSettings, GateJob, Traced, TrainJob
 from sandbox.rules.references import reference_text
-from sandbox.tasks.probes.world import ProbeTask
+from sandbox.tasks.probes import SKILLS
 from sandbox.tasks.registry import check_name, make_task
 from sandbox.training.shapes import minibatch_shape
 from sandbox.training.trainer import train
@@ -97,12 +97,17 @@ def screen(order: Order) -> Screened:
 def _run(rule: Traced, probe: str, steps: int, seed: int) -> tuple[float | None, float]:
     """Score, None where the training failed, and CPU-seconds."""
     start = time.process_time()
-    task = make_task(f"probe:{probe}")
-    assert isinstance(task, ProbeTask)
-    chance, optimum = task.world.chance, task.world.optimum
+    chance, optimum = SKILLS[probe].chance, SKILLS[probe].optimum
     assert chance is not None
     assert optimum is not None, "what a skill is worth is known"
-    job = TrainJob(rule=rule, task=task.name, agent=AGENT, steps=steps, seed=derive(seed, "screening", probe), evaluation_episodes=EPISODES)
+    job = TrainJob(
+        rule=rule,
+        task=f"probe:{probe}",
+        agent=AGENT,
+        steps=steps,
+        seed=derive(seed, "screening", probe),
+        evaluation_episodes=EPISODES,
+    )
     try:
         score = (train(job).final_return - chance) / (optimum - chance)
     except ProgramFault:

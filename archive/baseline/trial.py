@@ -133,7 +133,4 @@ def limits(task: str) -> Limits:
     kind, _, name = task.partition(":")
     if kind != "probe":
         return Limits(None, None)
-    from importlib import import_module
-
-    world = getattr(import_module(WORLDS[name].module), WORLDS[name].world)
-    return Limits(world.chance, world.optimum)
+    return Limits(WORLDS[name].chance, WORLDS[name].optimum)

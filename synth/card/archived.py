@@ -6,19 +6,15 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from archive.base import Archive
 from archive.records import Elite, Result
-from sandbox.errors import UsageError
 from sandbox.intervals import interquartile_mean, mean_interval
 from sandbox.randomness import numpy_stream
-from sandbox.records import AgentSettings, Evaluation, Record, Rung, Score, TaskSettings, program_id
-from sandbox.rules.references import reference_text
-from sandbox.score import normalise
+from sandbox.records import AgentSettings, Evaluation, Record, Score, TaskSettings
+from sandbox.score import Anchor, normalise_runs
 from sandbox.tasks.probes import SKILLS
+from sandbox.yardstick import known_anchor
 from synth.card.records import AncestorCard, RungCard, SkillCard
-from synth.remembered import network_evaluation, random_runs
 from synth.spec import CampaignSpec
 
 GENERATIONS = 6
@@ -33,8 +29,8 @@ def rung_cards(result: Result | None, spec: CampaignSpec) -> tuple[RungCard, ...
 
 
 # ------------------------------------------------------------------------------------------------------- skills
-def skill_cards(archive: Archive, result: Result | None, spec: CampaignSpec) -> tuple[SkillCard, ...]:
-    """Every probe the program was trained on, by the rung it was first met on; normalised where the anchors' trainings are kept."""
+def skill_cards(result: Result | None, spec: CampaignSpec) -> tuple[SkillCard, ...]:
+    """Every probe the program was trained on, by the rung it was first met on; where a skill's worth is known 1 is the best policy."""
     rungs = {rung.name: rung for rung in spec.all_rungs}
     cards: dict[str, SkillCard] = {}
     for evaluation in result.evaluations if result else ():
@@ -43,7 +39,8 @@ def skill_cards(archive: Archive, result: Result | None, spec: CampaignSpec) -> 
         for task in probes:
             returns = _returns(evaluation, task)
             if rung and returns:
-                score = _skill_score(archive, returns, task, rung, spec)
+                anchor = known_anchor(task)
+                score = _skill_score(returns, anchor) if anchor else None
                 skill = SKILLS[world].skill if (world := task.removeprefix("probe:")) in SKILLS else ""
                 cards[task] = SkillCard(task=task, skill=skill, returns=returns, score=score)
     return tuple(cards.values())
@@ -53,31 +50,10 @@ def _returns(evaluation: Evaluation, task: str) -> tuple[float, ...]:
     return tuple(run.final_return for run in evaluation.runs if run.task == task)
 
 
-def _skill_score(archive: Archive, returns: tuple[float, ...], task: str, rung: Rung, spec: CampaignSpec) -> Score | None:
-    random = [run.final_return for run in random_runs(archive, spec, rung) if run.task == task]
-    baseline = _baseline_returns(archive, task, rung, spec)
-    if not random or not baseline:
-        return None
-    try:
-        values = normalise(returns, float(np.mean(random)), float(np.mean(baseline)))
-    except UsageError:  # the baseline is no better than random play there
-        return None
-    low, high = mean_interval([values], numpy_stream(0, "skill", task))
+def _skill_score(returns: tuple[float, ...], anchor: Anchor) -> Score:
+    values = normalise_runs(returns, anchor)
+    low, high = mean_interval([values], numpy_stream(0, "skill", anchor.task))
     return Score(mean=float(interquartile_mean(values)), low=low, high=high, n=values.size)
-
-
-def _baseline_returns(archive: Archive, task: str, rung: Rung, spec: CampaignSpec) -> tuple[float, ...]:
-    """The baseline's: a meta-network's as the anchors measured it, a reference's where it was judged as a program of the campaign."""
-    if spec.network is not None:
-        evaluation = network_evaluation(archive, spec, rung)
-        return _returns(evaluation, task) if evaluation else ()
-    try:
-        elite = archive.find(program_id(reference_text(spec.baseline)))
-    except UsageError:
-        return ()
-    result = archive.result(elite) if elite.campaign == spec.campaign.name else None
-    found = [one for one in result.evaluations if one.rung == rung.name] if result else []
-    return _returns(found[0], task) if found else ()
 
 
 # ------------------------------------------------------------------------------------------------------ lineage

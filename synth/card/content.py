@@ -54,7 +54,7 @@ def archive_card(archive: Archive, elite: Elite, path: Path, neighbours: Iterabl
             "simplification": read_simplification(archive, elite),
             "rungs": rung_cards(result, spec),
             "baseline": spec.baseline,
-            "skills": skill_cards(archive, result, spec),
+            "skills": skill_cards(result, spec),
             "lineage": ancestor_cards(archive, elite),
             "command": command,
             "command_note": note,

@@ -10,7 +10,7 @@ from sandbox.tasks.probes import SKILLS
 from synth.cli.tables import plain_table, shown
 
 WIDTH = 20
-"""Characters from 0, random play, to 1, the baseline."""
+"""Characters from 0, random play, to 1."""
 
 LONGEST = 25
 """Characters of the longest bar."""
@@ -18,12 +18,12 @@ LONGEST = 25
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def profile(scores: Mapping[str, float | None]) -> Table | None:
-    """The chart of the skills among the tasks, in the order of the table of skills; None where there are fewer than two."""
+def profile(scores: Mapping[str, float | None], unit: str = "the best policy") -> Table | None:
+    """The chart of the skills among the tasks, in the table's order; None where there are fewer than two. `unit` is worth 1."""
     found = {f"probe:{name}": probe.skill for name, probe in SKILLS.items() if f"probe:{name}" in scores}
     if len(found) < 2:
         return None
-    table = plain_table("probe", f"{'0':<{WIDTH}}1", "score", "skill", title="Skills (0 = random play, 1 = the baseline)")
+    table = plain_table("probe", f"{'0':<{WIDTH}}1", "score", "skill", title=f"Skills (0 = random play, 1 = {unit})")
     table.columns[2].justify = "right"
     for task, skill in found.items():
         score = scores[task]

@@ -24,6 +24,7 @@ from sandbox.records import AgentSettings, GateReport, LearnedRule, Limits, Reco
 from sandbox.rules.references import reference_text
 from sandbox.tasks.registry import check_name
 from sandbox.tasks.suites import SUITES
+from sandbox.yardstick import BEST_POLICY, known_anchor, known_anchors
 from synth.cli.gates import print_gates
 from synth.cli.output import emit_json, narrate, narration
 from synth.cli.report import Report, measure, show
@@ -123,7 +124,13 @@ def evaluate(
     tasks: Annotated[str, typer.Option(help="Tasks, with commas between: probe:catch,atari-ram:Breakout; `probes` is all skills.")],
     steps: Annotated[int, typer.Option(min=1, help="Agent steps a training.")] = 20_000,
     seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings a task.")] = 2,
-    baseline: Annotated[str, typer.Option(help="The reference or meta-network whose return is a score of 1, or `none`.")] = "ppo",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Whose return is a score of 1: a reference, a meta-network, `best-policy` (known on probes), or `none`. "
+            "Default: best-policy where every task is a probe, else ppo."
+        ),
+    ] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Evaluation episodes a training.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
     name: Annotated[str, typer.Option("--rung", help="Seeds derive from this name too: a campaign's rung gives its seeds.")] = "evaluate",
@@ -154,7 +161,7 @@ def evaluate(
         task_settings=settings,
     )
     source = find_rule(program, archive, network_learning_rate)
-    rival = None if baseline == "none" else find_baseline(baseline, network_learning_rate)
+    rival = _rival(baseline, rung.tasks, network_learning_rate)
     if isinstance(source, Source) and source.traced is None:
         _stop_if_refused(_parse(source.text), source.text, as_json)
     with (
@@ -190,15 +197,28 @@ def _stop_if_refused(report: GateReport, text: str, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def _rival(baseline: str | None, tasks: Sequence[str], network_learning_rate: float | None) -> str | LearnedRule | None:
+    """Whose return is 1, as asked for or as fits the tasks. UsageError where the best policy is asked for and not known."""
+    known = all(known_anchor(task) for task in tasks)
+    name = baseline or (BEST_POLICY if known else "ppo")
+    if name == BEST_POLICY:
+        known_anchors(tasks)
+        return name
+    return None if name == "none" else find_baseline(name, network_learning_rate)
+
+
 def _measure(evaluator: Evaluator, rule: Rule, rung: Rung, baseline: str | LearnedRule | None) -> Report:
     anchor = _baseline(evaluator, rule, rung, baseline) if baseline else None
-    runs = len(rung.tasks) * rung.seeds * (3 if anchor else 1)  # the program's; and for the score random play's and the baseline's
+    trained = anchor is not None and anchor[1] is not None
+    runs = len(rung.tasks) * rung.seeds * (3 if trained else 1)  # the program's; and for the score random play's and the baseline's
     with training_progress(runs) as advance:
         return measure(evaluator, rule, rung, anchor, ShortMemory(), advance)
 
 
-def _baseline(evaluator: Evaluator, rule: Rule, rung: Rung, baseline: str | LearnedRule) -> tuple[str, Rule]:
-    """Its name and its rule. A reference that is the program itself has passed the gates already."""
+def _baseline(evaluator: Evaluator, rule: Rule, rung: Rung, baseline: str | LearnedRule) -> tuple[str, Rule | None]:
+    """Its name and its rule; the best policy has none. A reference that is the program itself has passed the gates already."""
+    if baseline == BEST_POLICY:
+        return baseline, None
     if isinstance(baseline, LearnedRule):
         return baseline.name, baseline
     return baseline, rule if rule.id == program_id(reference_text(baseline)) else evaluator.reference(baseline, [rung])

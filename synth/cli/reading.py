@@ -56,7 +56,7 @@ def show(program: IdArgument, archive: ArchiveOption = None, as_json: JsonOption
     with _opened(archive) as opened:
         elite = opened.find(program)
         result = opened.result(elite)
-        skills = skill_cards(opened, result, CampaignSpec.model_validate_json(opened.campaign_spec(elite.campaign)))
+        skills = skill_cards(result, CampaignSpec.model_validate_json(opened.campaign_spec(elite.campaign)))
         mark, notes = opened.acts.mark(elite.campaign, elite.id), opened.acts.notes(elite.campaign, elite.id)
     if as_json:
         emit_json(_document(elite, result) | {"skills": skills, "mark": mark, "notes": notes})

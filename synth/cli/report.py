@@ -14,6 +14,7 @@ from sandbox.randomness import numpy_stream
 from sandbox.records import AgentSettings, CurvePoint, Evaluation, Record, Rule, Rung, RunResult, Score, TaskSettings
 from sandbox.score import Anchor, score
 from sandbox.tasks.human import human_normalised
+from sandbox.yardstick import BEST_POLICY, known_anchors
 from synth.cli.output import console, inert, narrate
 from synth.cli.profile import profile
 from synth.curves import mean_curve
@@ -57,11 +58,14 @@ def measure(
     evaluator: Evaluator,
     rule: Rule,
     rung: Rung,
-    baseline: tuple[str, Rule] | None,
+    baseline: tuple[str, Rule | None] | None,
     memory: Memory,
     on_run: Callable[[RunResult], None],
 ) -> Report:
-    """Trains the rule and, if there is one, the baseline. What cannot be normalised is a warning on stderr, and has no score."""
+    """Trains the rule and, if there is one, the baseline; where that has a name alone, it is the best policy, and all tasks must be probes.
+
+    What cannot be normalised is a warning on stderr, and has no score.
+    """
     seeds = evaluator.seeds(rung)
     random = evaluator.run_rung("random", rung, seeds, memory)
     if random.verdict != Verdict.OK:
@@ -88,7 +92,11 @@ def measure(
     )
 
 
-def _anchors(evaluator: Evaluator, rung: Rung, baseline: Rule, memory: Memory, on_run: Callable[[RunResult], None]) -> dict[str, Anchor]:
+def _anchors(
+    evaluator: Evaluator, rung: Rung, baseline: Rule | None, memory: Memory, on_run: Callable[[RunResult], None]
+) -> dict[str, Anchor]:
+    if baseline is None:
+        return known_anchors(rung.tasks)
     try:
         return evaluator.anchors(rung, baseline, memory, on_run=on_run)
     except UsageError as error:
@@ -145,7 +153,7 @@ def show(report: Report) -> None:
     for task in report.tasks:
         table.add_row(*_cells(task, people))
     console.print(table)
-    if (skills := profile({task.task: task.score for task in report.tasks})) is not None:
+    if (skills := profile({task.task: task.score for task in report.tasks}, _unit(report))) is not None:
         console.print(skills)
     if report.score is not None:
         console.print(Text(f"score {_interval(report.score.mean, (report.score.low, report.score.high))}, n = {report.score.n}"))
@@ -173,7 +181,12 @@ def _settings(report: Report) -> str:
     settings = report.task_settings
     atari = f"sticky {settings.sticky:g}, episodic life {_on(settings.episodic_life)}, reward clipping {_on(settings.clip_rewards)}"
     note = f" Atari while training: {atari}." if any(task.task.startswith("atari") for task in report.tasks) else ""
-    return f"Score: 0 is random play, 1 is {report.baseline}, 95 % interval.{note}" if report.baseline else note.strip()
+    return f"Score: 0 is random play, 1 is {_unit(report)}, 95 % interval.{note}" if report.baseline else note.strip()
+
+
+def _unit(report: Report) -> str:
+    """What a score of 1 is."""
+    return "the best policy" if report.baseline == BEST_POLICY else report.baseline or "the baseline"
 
 
 def _on(value: bool) -> str:

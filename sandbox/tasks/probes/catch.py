@@ -23,8 +23,6 @@ class Catch(World):
     length = ROWS - 1
     num_actions = 3
     observation_size = ROWS * COLUMNS
-    chance = -0.75
-    optimum = 1.0
 
     def __init__(self, num_envs: int, device: str) -> None:
         super().__init__(num_envs, device)

@@ -29,8 +29,6 @@ class Chain(World):
     length = 2 * CELLS
     num_actions = 2
     observation_size = CELLS
-    chance = 0.24274414062500008
-    optimum = 2 * FAR
 
     def __init__(self, num_envs: int, device: str) -> None:
         super().__init__(num_envs, device)

@@ -25,8 +25,6 @@ class ChangingGoal(Bandit):
     num_actions = 2
     contexts = 4
     observation_size = contexts
-    chance = 5.0
-    optimum = 10.0
 
     def create(self) -> None:
         """No episode has been played."""

@@ -23,8 +23,6 @@ class Corridor(World):
     length = 12
     num_actions = 3
     observation_size = SHARED_SIZE
-    chance = 0.18033516420449308
-    optimum = GOOD
 
     def __init__(self, num_envs: int, device: str) -> None:
         super().__init__(num_envs, device)

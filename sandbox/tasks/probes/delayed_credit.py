@@ -36,8 +36,6 @@ class DelayedCredit(World):
     length = EPISODE_LENGTH
     num_actions = 2
     observation_size = CUES + 7
-    chance = 0.0
-    optimum = 1.0
 
     def __init__(self, num_envs: int, device: str) -> None:
         super().__init__(num_envs, device)

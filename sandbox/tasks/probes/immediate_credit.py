@@ -25,8 +25,6 @@ class ImmediateCredit(Bandit):
     num_actions = 3
     contexts = 9
     observation_size = SHARED_SIZE
-    chance = 4.0
-    optimum = 8.0
 
     def advance(self, actions: Tensor) -> Tensor:
         """What each action pays on average."""

@@ -20,8 +20,6 @@ class ManyActions(Bandit):
     contexts = 6
     spacing = 3
     observation_size = contexts
-    chance = 10 / 18
-    optimum = 10.0
 
     def advance(self, actions: Tensor) -> Tensor:
         """1 for the right action."""

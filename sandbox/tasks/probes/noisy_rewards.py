@@ -25,8 +25,6 @@ class NoisyRewards(Bandit):
     num_actions = 3
     contexts = 3
     observation_size = contexts
-    chance = 10 / 3
-    optimum = 10.0
 
     def advance(self, actions: Tensor) -> Tensor:
         """1 for the right action."""

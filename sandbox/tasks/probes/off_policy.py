@@ -34,8 +34,6 @@ class OffPolicy(World):
     length = 1 + GAME
     num_actions = CUES
     observation_size = CUES + 3
-    chance = -7 / 18
-    optimum = 7.0
 
     def __init__(self, num_envs: int, device: str) -> None:
         super().__init__(num_envs, device)

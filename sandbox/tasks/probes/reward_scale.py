@@ -23,8 +23,6 @@ class ScaledBandit(Bandit):
     num_actions = 3
     contexts = 6
     observation_size = contexts
-    chance = 10 / 3
-    optimum = 10.0
     scale: ClassVar[float]
 
     def advance(self, actions: Tensor) -> Tensor:

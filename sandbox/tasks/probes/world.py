@@ -35,8 +35,6 @@ class World(ABC):
     length: ClassVar[int]  # steps in an episode
     num_actions: ClassVar[int]
     observation_size: ClassVar[int]
-    chance: ClassVar[float | None] = None  # expected score of uniformly random play; None where it depends on the seed
-    optimum: ClassVar[float | None] = None  # expected score of the best policy
 
     def __init__(self, num_envs: int, device: str) -> None:
         self.num_envs = num_envs

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sandbox.rules.references import reference_text
@@ -126,7 +127,7 @@ def test_without_a_sandbox_untrusted_text_exits_3_with_the_remedy(tmp_path: Path
 
 def test_evaluate_prints_one_document_with_everything_the_numbers_depend_on(tmp_path: Path) -> None:
     """Without a sandbox on the path: a reference is ours, and needs none."""
-    run = ["evaluate", "ppo", "--tasks", "probe:catch", "--steps", "16000", "--seeds", "2", "--json"]
+    run = ["evaluate", "ppo", "--tasks", "probe:catch", "--steps", "16000", "--seeds", "2", "--baseline", "ppo", "--json"]
     done = lossmith(*run, path=str(tmp_path))
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -138,6 +139,25 @@ def test_evaluate_prints_one_document_with_everything_the_numbers_depend_on(tmp_
     assert report["score"]["n"] == 2
     assert {"sticky", "episodic_life", "clip_rewards"} <= set(report["task_settings"])
     assert (report["verdict"], report["steps"], report["baseline"]) == ("ok", 16000, "ppo")
+
+
+def test_skills_are_measured_against_the_best_policy_and_no_baseline_is_trained() -> None:
+    """The scale is known: PPO is near random play where rewards are thousands, and a battery with such a probe has a score all the same."""
+    tasks = "probe:immediate-credit,probe:reward-scale-large"
+    done = lossmith("evaluate", "ppo", "--tasks", tasks, "--steps", "4096", "--seeds", "2", "--json")
+    report = json.loads(done.stdout)
+    easy, hard = report["tasks"]
+    assert (report["baseline"], easy["baseline"], hard["baseline"]) == ("best-policy", 8.0, 10.0)
+    assert easy["score"] == pytest.approx((np.mean(easy["returns"]) - 4.0) / 4.0)
+    assert easy["score"] > hard["score"]
+    assert report["score"]["n"] == 4
+
+
+@pytest.mark.parametrize("task", ["gymnasium:CartPole-v1", "probe:random-mdp"])
+def test_the_best_policy_is_known_on_probes_alone(task: str) -> None:
+    done = lossmith("evaluate", "ppo", "--tasks", task, "--baseline", "best-policy")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"best policy" in done.stderr
 
 
 def test_evaluate_warns_where_the_baseline_is_no_yardstick(tmp_path: Path) -> None:
@@ -157,6 +177,6 @@ def test_evaluate_of_a_refused_file_says_what_check_says(tmp_path: Path) -> None
 
 def test_a_check_that_takes_too_long_ends_as_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "CHECK_SECONDS", 0.5)
-    report = programs._check(Source("-", reference_text("ppo")), [], unsafe=True)
+    report = programs.check_text(Source("-", reference_text("ppo")), [], unsafe=True)
     assert report.refusal is not None
     assert report.refusal.code == "time-limit"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sandbox.records import TaskSettings
-from sandbox.tasks.probes import META_WORLDS, SKILLS
+from sandbox.tasks.probes import META_WORLDS, SKILLS, WORLDS
 from sandbox.tasks.probes.catch import COLUMNS, ROWS
 from sandbox.tasks.probes.delayed_credit import CUES
 from sandbox.tasks.probes.off_policy import CHOICE
@@ -62,7 +62,7 @@ def test_every_skill_has_its_best_policy_here() -> None:
 @pytest.mark.parametrize("name", BEST)
 def test_the_best_policy_scores_the_optimum_and_no_more(name: str) -> None:
     worlds = world(name)
-    assert mean_score(worlds, BEST[name])[0] == pytest.approx(worlds.optimum, abs=1e-5)
+    assert mean_score(worlds, BEST[name])[0] == pytest.approx(SKILLS[name].optimum, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", [*BEST, "corridor"])
@@ -70,18 +70,19 @@ def test_random_play_scores_as_said(name: str) -> None:
     worlds = world(name)
     stream = torch.Generator().manual_seed(5)
     mean, error = mean_score(worlds, lambda seen: torch.randint(worlds.num_actions, (len(seen),), generator=stream))
-    assert worlds.chance is not None
-    assert abs(mean - worlds.chance) < 4 * error + 1e-6
+    chance = WORLDS[name].chance
+    assert chance is not None
+    assert abs(mean - chance) < 4 * error + 1e-6
 
 
 @pytest.mark.parametrize("name", BEST)
 def test_doing_always_the_same_is_far_from_the_optimum(name: str) -> None:
-    worlds = world(name)
-    assert worlds.optimum is not None
-    assert worlds.chance is not None
+    worlds, chance, optimum = world(name), SKILLS[name].chance, SKILLS[name].optimum
+    assert chance is not None
+    assert optimum is not None
     for action in range(worlds.num_actions):
         mean, _ = mean_score(worlds, lambda seen: torch.full((len(seen),), action))  # noqa: B023
-        assert mean < worlds.chance + 0.6 * (worlds.optimum - worlds.chance)
+        assert mean < chance + 0.6 * (optimum - chance)
 
 
 @pytest.mark.parametrize("name", ["catch", "immediate-credit", *META_WORLDS])
