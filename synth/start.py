@@ -72,19 +72,22 @@ def _make_author(spec: CampaignSpec, section: ProposerSection, archive: Archive,
     from synth.proposers.model import ModelProposer
 
     if section.kind == "replay":
-        recording, name = _recording(section, stack)
+        recording, name = _recording(section, spec.campaign.name, stack)
         archive.acts.schedule(spec.campaign.name, recording.acts.all(name))
-    proposer = ModelProposer(section, spec.campaign.name, archive.letters, make_model(section, stack))
+    proposer = ModelProposer(section, spec.campaign.name, archive.letters, make_model(section, spec.campaign.name, stack))
     return Author(proposer, section.operators, ModelPrompter(spec, section, archive))
 
 
-def make_model(section: ProposerSection, stack: ExitStack) -> Ask:
-    """Whom a section asks. Raises PrerequisiteMissing without a key that is needed, ArchiveError or UsageError without a recording."""
+def make_model(section: ProposerSection, campaign: str, stack: ExitStack) -> Ask:
+    """Whom a section asks for a campaign.
+
+    Raises PrerequisiteMissing without a key that is needed, ArchiveError or UsageError without a recording.
+    """
     if section.kind == "replay":
         from synth.proposers.model import replay
 
-        recording, campaign = _recording(section, stack)
-        return replay(recording.letters, campaign)
+        recording, name = _recording(section, campaign, stack)
+        return replay(recording.letters, name)
     if section.kind == "openai":
         from synth.proposers.openai_endpoint import Endpoint
 
@@ -94,13 +97,14 @@ def make_model(section: ProposerSection, stack: ExitStack) -> Ask:
     return LocalModel(section)
 
 
-def _recording(section: ProposerSection, stack: ExitStack) -> tuple[SqliteArchive, str]:
-    """The archive that a section replays, and which of its campaigns."""
+def _recording(section: ProposerSection, campaign: str, stack: ExitStack) -> tuple[SqliteArchive, str]:
+    """The archive that a section replays for a campaign, and which of its campaigns."""
     recording = open_archive(Path(section.archive), create=False)
     stack.callback(recording.close)
-    campaign = section.campaign or recording.campaigns()[-1]
-    recording.campaign_spec(campaign)  # raises for one that is not there
-    return recording, campaign
+    names = recording.campaigns()
+    name = section.campaign or (campaign if campaign in names or not names else names[-1])
+    recording.campaign_spec(name)  # raises for one that is not there
+    return recording, name
 
 
 @contextmanager

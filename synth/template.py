@@ -19,8 +19,18 @@ evaluations = 40          # programs that reach the first rung
 
 [proposer]
 kind = "mutation"         # edits of the references and of what the archive holds: needs no model and no key
+# A language model instead (or both, each as [[proposer]]); docs/models.md says what that takes in hours and money:
+#   kind = "openai"         # any endpoint that speaks OpenAI's chat completions; the key comes from OPENAI_API_KEY
+#   model = "gpt-5-mini"
+#   base_url = "https://api.openai.com/v1"  # or http://localhost:8000/v1: vLLM, Ollama, llama.cpp
+#   kind = "transformers"   # or weights on this machine: a folder, or a hub id, in `model`
+# and then, in [budget], hard limits on what it costs:
+#   money = 2.0             # US dollars
+#   tokens = 2_000_000      # of prompts and answers
+#   calls = 150
 
 [search]
+# strategy = "evolve"     # "best-of-n": independent samples; "random": mutations whatever the score. `lossmith compare` tells them apart
 # islands = 1             # each has a grid of its own and draws parents from it; proposals go to them in turn
 # migrate_every = 20      # results, after which the best of each island is copied to the next
 # reevaluations = 2       # the most times one program is evaluated again on fresh seeds, before it is a parent again or called best

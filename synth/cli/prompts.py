@@ -98,7 +98,7 @@ def try_prompt(
 
     with _opened(archive) as opened, ExitStack() as stack:
         prompt, section = _prompt(opened, operator, parents or (), campaign, folder)
-        answer = make_model(section, stack)(Question(number=0, turn=0, prompt=prompt, seed=time.time_ns() % 2**62))
+        answer = make_model(section, named(opened, campaign), stack)(Question(number=0, turn=0, prompt=prompt, seed=time.time_ns() % 2**62))
     program = find_program(answer.text)
     try:
         verdict = "No program in it." if program is None else f"The parse gate takes the program: {parse(program).title}"

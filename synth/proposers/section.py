@@ -57,7 +57,7 @@ class ProposerSection(Record):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     # a recording's
     archive: str = ""
-    campaign: str = ""  # in that archive; default: the newest
+    campaign: str = ""  # in that archive; default: the one of the same name, else the newest
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -41,6 +41,30 @@ def test_the_template_is_a_spec_and_its_defaults_are_the_defaults(tmp_path: Path
         assert (list(found) if isinstance(found, tuple) else found) == value, key
 
 
+def test_what_the_template_says_of_models_can_be_written(tmp_path: Path) -> None:
+    lines = [line.removeprefix("#   ") for line in TEMPLATE.splitlines() if line.startswith("#   ")]
+    assert [line.split(" = ")[0] for line in lines] == ["kind", "model", "base_url", "kind", "money", "tokens", "calls"]
+    model, local, budget = lines[:3], [*lines[3:4], 'model = "x"'], lines[4:]
+    for section in (model, local):
+        text = MINIMAL.replace("[[rung]]", "\n".join([*budget, "[proposer]", *section, "[[rung]]"]))
+        spec = load_spec(written(tmp_path, text)).resolved()
+        assert spec.budget.money == 2.0
+        assert spec.proposer[0].price is not None
+
+
+def test_the_strategy_says_who_writes_and_with_which_operators(tmp_path: Path) -> None:
+    model = '[[proposer]]\nkind = "openai"\nmodel = "gpt-5-mini"\n[[proposer]]\nkind = "mutation"\nname = "m"\n[[rung]]'
+    path = written(tmp_path, MINIMAL.replace("[[rung]]", model))
+    writers = {name: load_spec(path, [f'search.strategy="{name}"']).writers for name in ("evolve", "best-of-n", "random")}
+    assert [len(sections) for sections in writers.values()] == [2, 2, 1]
+    assert writers["random"][0].label == "m"
+    assert writers["best-of-n"][0].operators == ("fresh",)
+    assert writers["best-of-n"][0].insights_every == 0
+    assert len(writers["evolve"][0].operators) == 5
+    with pytest.raises(UsageError, match=r"search\.strategy"):
+        load_spec(path, ['search.strategy="hope"'])
+
+
 def test_the_quick_example_is_a_spec() -> None:
     load_spec(ROOT / "examples" / "quick.toml").check_names()
 

@@ -63,7 +63,7 @@ def test_run_prints_leaderboard_funnel_and_what_to_type_next(command: Command, s
 
 
 def test_run_json_is_one_document(command: Command, spec_file: str) -> None:
-    done = command("run", spec_file, "--json", "--set", "budget.evaluations=8")
+    done = command("run", spec_file, "--json", "--set", "budget.evaluations=8", "--set", "search.reevaluations=0")
     assert done.json["ending"] == "evaluations"
     assert done.json["funnel"]["novel"] == 8
     assert len(done.json["leaderboard"]) > 3

@@ -1,0 +1,123 @@
+"""The client against a real server on the loopback: what passes is asked again, what does not is said at once; the key is never shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from archive.records import Prompt
+from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing, UsageError
+from synth.proposers import openai_endpoint
+from synth.proposers.model import Question
+from synth.proposers.openai_endpoint import LONGEST_WAIT
+from synth.proposers.section import ProposerSection
+from tests.synth import endpoint as server
+from tests.synth.endpoint import KEY, Endpoint, completion
+
+PASSING = ("!429", "!500", "!hang", "!cut", "!garbage", "!empty", "!null")
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def question(seed: int = 0) -> Question:
+    return Question(number=0, turn=0, prompt=Prompt(operator="fresh", system="You invent.", user="Write."), seed=seed)
+
+
+def client(url: str, waits: list[float] | None = None, **fields: Any) -> openai_endpoint.Endpoint:
+    section = {"kind": "openai", "model": "m", "base_url": url, "timeout_seconds": 0.5, "retries": 4, "retry_seconds": 1.0, **fields}
+    kept = [] if waits is None else waits
+    return openai_endpoint.Endpoint(ProposerSection.model_validate(section), sleep=kept.append)
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_passes_is_asked_again_and_the_tries_are_counted(fault: str) -> None:
+    with Endpoint(lambda prompt, count: fault if count < 2 else "At last.") as endpoint:
+        answer = client(endpoint.url)(question())
+    assert (answer.text, answer.tries) == ("At last.", 3)
+    assert len(endpoint.asked) == 3
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_never_passes_is_unavailable_with_exit_3_and_without_the_key(fault: str) -> None:
+    with Endpoint(lambda prompt, count: fault) as endpoint, pytest.raises(ModelUnavailable, match="failed 2 times") as caught:
+        client(endpoint.url, retries=1)(question())
+    assert caught.value.exit_code == 3
+    assert "lossmith resume" in caught.value.remedy
+    assert KEY not in str(caught.value)
+
+
+def test_waits_double_with_jitter_and_never_grow_beyond_a_limit() -> None:
+    waits: list[float] = []
+    with Endpoint(lambda prompt, count: "!500") as endpoint:
+        for seed in (1, 2):
+            with pytest.raises(ModelUnavailable):
+                client(endpoint.url, waits, retries=9)(question(seed))
+    first, second = waits[:9], waits[9:]
+    assert first != second, "calls that failed together do not come back together"
+    for run in (first, second):
+        for attempt, wait in enumerate(run):
+            assert min(LONGEST_WAIT, 2**attempt) <= wait <= min(LONGEST_WAIT, 1.5 * 2**attempt)
+
+
+def test_the_endpoint_says_how_long_to_wait() -> None:
+    waits: list[float] = []
+    with Endpoint(lambda prompt, count: "!429" if count == 0 else "Yes.") as endpoint:
+        client(endpoint.url, waits)(question())
+    assert len(waits) == 1
+    assert 0.02 <= waits[0] <= 0.03
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "said"),
+    [("!401", PrerequisiteMissing, "OPENAI_API_KEY"), ("!404", UsageError, "proposer.model"), ("!400", UsageError, "context_tokens")],
+)
+def test_what_does_not_pass_is_said_at_once(fault: str, kind: type[OurFault], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "FAULTS", (*server.FAULTS, "!400"))  # a context overflow, to OpenAI's protocol
+    with Endpoint(lambda prompt, count: fault) as endpoint, pytest.raises(kind) as caught:
+        client(endpoint.url)(question())
+    assert len(endpoint.asked) == 1
+    assert said in caught.value.remedy
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("choice", "text", "cut"),
+    [
+        ({"message": {"content": "def loss("}, "finish_reason": "length"}, "def loss(", True),
+        ({"message": {"content": None, "refusal": "I cannot."}, "finish_reason": "stop"}, "I cannot.", False),
+        ({"message": {"content": None}, "finish_reason": "content_filter"}, "", False),
+    ],
+)
+def test_cut_refused_and_filtered_answers_are_answers(
+    choice: dict[str, Any], text: str, cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(prompt: Prompt, reply: str) -> dict[str, Any]:
+        message = {"role": "assistant", **choice["message"]}
+        return {**completion(prompt, reply), "choices": [{"index": 0, "finish_reason": choice["finish_reason"], "message": message}]}
+
+    monkeypatch.setattr(server, "completion", odd)
+    with Endpoint(lambda prompt, count: "x") as endpoint:
+        answer = client(endpoint.url)(question())
+    assert (answer.text, answer.cut) == (text, cut)
+
+
+def test_a_server_that_is_not_there() -> None:
+    with pytest.raises(ModelUnavailable, match="no connection"):
+        client("http://127.0.0.1:9/v1", retries=1)(question())
+
+
+def test_tokens_are_the_endpoints_and_what_a_request_holds() -> None:
+    with Endpoint(lambda prompt, count: "four") as endpoint:
+        answer = client(endpoint.url, temperature=0.5, max_tokens=77, extra={"top_p": 0.9})(question())
+    assert (answer.prompt_tokens, answer.cached_tokens, answer.completion_tokens) == (len("You invent.Write.") // 4, 2, 1)
+    (body,) = endpoint.bodies
+    assert {name: body[name] for name in ("model", "max_tokens", "temperature", "top_p")} == {
+        "model": "m",
+        "max_tokens": 77,
+        "temperature": 0.5,
+        "top_p": 0.9,
+    }
