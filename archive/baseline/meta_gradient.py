@@ -150,19 +150,27 @@ def step_penalty(learner: Learner, step: InnerStep) -> Tensor:
     return learner.costs.mean_square * squares + learner.costs.target_divergence * divergence
 
 
-def outer_gradient(learner: Learner, life: Life, value_state: ValueState, validation: Rollout) -> tuple[Life, Outer]:
+def outer_gradient(
+    loss: Callable[[Life, ValueState, Any], Outer], life: Life, value_state: ValueState, validation: Any
+) -> tuple[Life, Outer]:
     """Gradient of the outer loss in the agent at the window's end."""
 
     def loss_of(end: Life) -> tuple[Tensor, tuple[Tensor, ...]]:
-        outer = outer_loss(learner, end, value_state, validation)
+        outer = loss(end, value_state, validation)
         return outer.loss, tuple(outer)
 
     gradient, outer = torch.func.grad(loss_of, has_aux=True)(life)
     return Life(*gradient), Outer(*outer)
 
 
+def penalised_step(learner: Learner, weights: Weights, before: Life, rollout: Rollout) -> tuple[Life, Tensor]:
+    """The agent after one update, and what the update adds to the outer loss."""
+    after, step = inner_step(learner, weights, before, rollout)
+    return after, step_penalty(learner, step)
+
+
 def pull_back_step(
-    learner: Learner, share: float, weights: Weights, life: Life, rollout: Rollout, gradient: Life
+    step: Callable[[Weights, Life, Any], tuple[Life, Tensor]], share: float, weights: Weights, life: Life, rollout: Any, gradient: Life
 ) -> tuple[Weights, Life, Tensor]:
     """From the gradient in the agent after one step to those in the weights and in the agent before it; and the step's penalty.
 
@@ -170,8 +178,7 @@ def pull_back_step(
     """
 
     def step_of(weights: Weights, before: Life) -> tuple[Life, Tensor]:
-        after, step = inner_step(learner, weights, before, rollout)
-        return after, step_penalty(learner, step)
+        return step(weights, before, rollout)
 
     (_, penalty), back = torch.func.vjp(step_of, weights, life)  # type: ignore[misc]
     weights_gradient, life_gradient = back((gradient, torch.full_like(penalty, share)))
@@ -186,20 +193,24 @@ class Window(NamedTuple):
     value_state: ValueState
     loss: Tensor  # outer, penalties included
     outer: Outer
-    steps: tuple[InnerStep, ...]
+    steps: tuple[Any, ...]  # what each update left
 
 
 class Moves(NamedTuple):
     """The three functions of a window, of one agent or of all."""
 
-    forward: Callable[..., tuple[Life, ValueState, InnerStep]]
+    forward: Callable[..., tuple[Life, ValueState, Any]]
     outer: Callable[..., tuple[Life, Outer]]
     backward: Callable[..., tuple[Weights, Life, Tensor]]
 
 
 def moves_of(learner: Learner, updates: int) -> Moves:
     """For one agent and K = `updates`."""
-    return Moves(partial(forward_step, learner), partial(outer_gradient, learner), partial(pull_back_step, learner, 1 / updates))
+    return Moves(
+        partial(forward_step, learner),
+        partial(outer_gradient, partial(outer_loss, learner)),
+        partial(pull_back_step, partial(penalised_step, learner), 1 / updates),
+    )
 
 
 def moves_of_all(learner: Learner, updates: int, prepare: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Moves:
@@ -217,7 +228,7 @@ def moves_of_all(learner: Learner, updates: int, prepare: Callable[[Callable[...
 
 
 def meta_gradient(
-    moves: Moves, weights: Weights, life: Life, value_state: ValueState, collect: Callable[[Life, int], Rollout], updates: int
+    moves: Moves, weights: Weights, life: Life, value_state: ValueState, collect: Callable[[Life, int], Any], updates: int
 ) -> Window:
     """K = `updates` steps, then the gradient. `collect(life, k)` plays with the agent after k updates; k = K is the validation.
 
