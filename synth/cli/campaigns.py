@@ -12,9 +12,9 @@ from archive.locking import hold_campaign
 from archive.store import SqliteArchive, default_path, open_archive
 from sandbox.errors import UsageError
 from synth.budget import Ending
+from synth.children import SUFFIXES
 from synth.cli.output import emit_json, narrate
 from synth.cli.overview import show_outcome, show_plan, show_state, state_of
-from synth.simplify.records import SUFFIX
 from synth.spec import CampaignSpec, amended_spec, load_spec
 from synth.template import TEMPLATE
 
@@ -108,7 +108,7 @@ def named(archive: Archive, name: str | None) -> str:
     names = archive.campaigns()
     if name is None and not names:
         raise UsageError("The archive holds no campaign.", "Start one with `lossmith run`.")
-    searches = [one for one in names if not one.endswith(SUFFIX)] or names
+    searches = [one for one in names if not one.endswith(tuple(SUFFIXES.values()))] or names
     return name or searches[-1]
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 from sandbox.records import AgentSettings, Record, Rung, Score
-
-SUFFIX: Final = "-simplified"
-"""What the name of a campaign ends in that holds the simpler children of another's programs."""
 
 
 class Ground(StrEnum):
