@@ -126,6 +126,4 @@ def _act(row: Row) -> Act:
 
 
 def _event(act: Act) -> str:
-    text = act.text.strip().split("\n")[0]
-    shown = text if act.program_id is None else f"{act.program_id} {text}"
-    return f"{SAID[act.kind]} {shown}".strip()
+    return f"{SAID[act.kind]} {act.program or ''} {act.title}".replace("  ", " ").strip()

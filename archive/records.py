@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from sandbox.records import Descriptor, Evaluation, Identity, Record, RefusalRecord, Score
+from sandbox.records import Descriptor, Evaluation, Identity, Record, RefusalRecord, Score, program_id
 
 
 class AddStatus(IntEnum):
@@ -233,6 +233,16 @@ class Act(Record):
     text: str = Field("", max_length=40_000)
     number: int | None = None
     told: int | None = None
+
+    @property
+    def program(self) -> str | None:
+        """The id of the program it is about, of one by hand too."""
+        return program_id(self.text) if self.kind == "add" else self.program_id
+
+    @property
+    def title(self) -> str:
+        """The first line of its text, for people."""
+        return self.text.strip().split("\n")[0].strip('"')
 
 
 class Attempt(Record):

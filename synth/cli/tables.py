@@ -62,9 +62,8 @@ def people_table(acts: Sequence[Act]) -> Table:
     """What people did, newest last, and from which proposal on it holds."""
     table = plain_table("by people", "from proposal", "program", "")
     for act in acts[-MOST_ACTS:]:
-        program = act.program_id or ""
-        holds = act.kind if program else f"{act.kind}{' idea' if act.kind in {'ban', 'unban'} else ''}"
-        table.add_row(holds, "the next" if act.number is None else str(act.number), program, shown(act.text, most=80))
+        kind = f"{act.kind} idea" if act.kind in {"ban", "unban"} and act.program is None else act.kind
+        table.add_row(kind, "the next" if act.number is None else str(act.number), act.program or "", shown(act.title, most=80))
     return table
 
 

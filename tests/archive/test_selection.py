@@ -52,3 +52,12 @@ def test_order_of_rows_does_not_matter(rows: list[Candidate], random: object) ->
     assert draw(rows, 3, np.random.default_rng(1)) == draw(shuffled, 3, np.random.default_rng(1))
     assert probabilities(rows).sum() == pytest.approx(1)
     assert probabilities(rows).min() > 0
+
+
+def test_a_pin_multiplies_the_chance_against_all_others() -> None:
+    plain = probabilities(THREE)
+    pinned = probabilities([THREE[0]._replace(pinned=True), *THREE[1:]])
+    assert pinned[0] / pinned[1] == pytest.approx(4 * plain[0] / plain[1])
+    assert pinned[2] / pinned[1] == pytest.approx(plain[2] / plain[1])
+    assert pinned.sum() == pytest.approx(1)
+    assert probabilities([each._replace(pinned=True) for each in THREE]) == pytest.approx(plain)

@@ -120,3 +120,20 @@ def test_what_cannot_be_fitted_is_refused(checker: Checker) -> None:
     broken = first.traced.program.model_copy(update={"text": "import os"})
     with pytest.raises(Refusal):
         checker.fit(first.traced.model_copy(update={"program": broken}), [CATCH])
+
+
+def test_a_sandbox_may_be_opened_when_the_first_text_comes_that_needs_it() -> None:
+    opened: list[Recorded] = []
+
+    def late() -> Recorded:
+        opened.append(Recorded(Reply(Verdict.CRASHED, None, 0.0)))
+        return opened[-1]
+
+    checker = Checker(InstantExecutor(lambda job: 0.0), None, AgentSettings())
+    with pytest.raises(PrerequisiteMissing):
+        checker.gates(PPO)
+    checker.late = late
+    assert not opened
+    assert checker.gates(PPO).refusal is not None
+    assert checker.gates(PPO, trusted=True).refusal is not None, "what comes after may come from it"
+    assert len(opened) == 1
