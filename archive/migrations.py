@@ -274,7 +274,9 @@ ALTER TABLE replies ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
 ALTER TABLE replies ADD COLUMN tries INTEGER NOT NULL DEFAULT 1;
 """
 
-STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS, STANDINGS, ACTS)
+WON = "ALTER TABLE evaluations ADD COLUMN won INTEGER NOT NULL DEFAULT 0"  # a race that ended early, by a program that climbs
+
+STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS, STANDINGS, ACTS, WON)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[str] = STEPS) -> None:

@@ -97,7 +97,7 @@ FROM results WHERE campaign = ? AND number = ?
 """
 
 EVALUATIONS = """
-SELECT rung, mean, low, high, n, verdict, fault, device_seconds, runs, bar, saved FROM evaluations
+SELECT rung, mean, low, high, n, verdict, fault, device_seconds, runs, bar, saved, won FROM evaluations
 WHERE campaign = ? AND number = ? ORDER BY position
 """
 
@@ -266,7 +266,7 @@ def _descriptor(columns: Sequence[Any]) -> Descriptor | None:
 
 
 def _evaluation(row: Row) -> Evaluation:
-    rung, *numbers, verdict, fault, device_seconds, runs, bar, saved = row
+    rung, *numbers, verdict, fault, device_seconds, runs, bar, saved, won = row
     return Evaluation(
         rung=rung,
         score=score(numbers),
@@ -276,4 +276,5 @@ def _evaluation(row: Row) -> Evaluation:
         device_seconds=device_seconds,
         bar=bar,
         saved=saved,
+        won=bool(won),
     )

@@ -117,6 +117,7 @@ def _evaluation(evaluation: Evaluation) -> tuple[object, ...]:
         runs,
         evaluation.bar,
         evaluation.saved,
+        int(evaluation.won),
     )
 
 

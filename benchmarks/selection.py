@@ -11,11 +11,11 @@ chosen one is set against its real score, in standard deviations of one evaluati
 looks 2.66 better than it is. `level` programs are all equal; `spread` ones have real differences (standard deviation 0.2); the others are
 the populations of the races.
 
-Racing: populations against a bar, on 2 tasks x 10 seeds at the most. `literature`: what Co-Reyes et al. (2021) report of random programs,
-18 % worth full training, 40 % learn nothing, the rest something. `probes`: real scores of 58 mutated references on two easy probes, half
-of which are about as good as the baseline, where little can be saved. With `--screening` also the references and their broken variants:
-the runs of `screening.py --json`, a round being one screening of the program, drawn with replacement; 1 is PPO's mean. And programs exactly
-at the bar, in three kinds of noise, of which at most alpha may be stopped at any round.
+Racing: populations against a bar that is the goal, too, on 2 tasks x 10 seeds at the most. `literature`: what Co-Reyes et al. (2021) report
+of random programs, 18 % worth full training, 40 % learn nothing, the rest something. `probes`: real scores of 58 mutated references on two
+easy probes, half of which are about as good as the baseline, where little can be saved. With `--screening` also the references and their
+broken variants: the runs of `screening.py --json`, a round being one screening of the program, drawn with replacement; 1 is PPO on each
+probe. And programs exactly at the bar, in three kinds of noise, of which at most alpha may be stopped at any round, and as many let climb.
 """
 
 from __future__ import annotations
@@ -185,14 +185,22 @@ def _unit(seed: int) -> float:
 
 
 # ------------------------------------------------------------------------------------------------------------ racing
-def stopped_after(scores: Array, bar: float, alpha: float = ALPHA) -> int | None:
-    """Rounds that a race took before it was lost, or None; `scores` is `[rounds, tasks]`."""
-    race = Race(bar, alpha)
+class Ending(NamedTuple):
+    """How one race went."""
+
+    rounds: int
+    lost: bool
+    won: bool
+
+
+def ending(scores: Array, bar: float, alpha: float = ALPHA) -> Ending:
+    """A race against the bar and towards the same goal; `scores` is `[rounds, tasks]`."""
+    race = Race(bar, alpha, goal=bar)
     for number, row in enumerate(scores, start=1):
         race.tell(row.tolist())
-        if race.lost:
-            return number
-    return None
+        if race.lost or race.won:
+            return Ending(number, race.lost, race.won)
+    return Ending(len(scores), False, False)
 
 
 def level_programs(kind: str, races: int, stream: np.random.Generator) -> Array:
@@ -208,12 +216,12 @@ def level_programs(kind: str, races: int, stream: np.random.Generator) -> Array:
     return BAR + 0.35 * stream.normal(size=shape)
 
 
-def error_rates(races: int, seed: int) -> dict[str, float]:
-    """Share of programs at the bar that were stopped, by kind of noise."""
+def error_rates(races: int, seed: int) -> dict[str, tuple[float, float]]:
+    """Shares of programs at the bar that were stopped, and that climbed early, by kind of noise."""
     rates = {}
     for number, kind in enumerate(("normal, unclipped", "skewed", "all or nothing")):
-        scores = level_programs(kind, races, np.random.default_rng([seed, number]))
-        rates[kind] = float(np.mean([stopped_after(each, BAR) is not None for each in scores]))
+        endings = [ending(each, BAR) for each in level_programs(kind, races, np.random.default_rng([seed, number]))]
+        rates[kind] = (float(np.mean([each.lost for each in endings])), float(np.mean([each.won for each in endings])))
     return rates
 
 
@@ -223,6 +231,7 @@ class Saving(NamedTuple):
     saved: float  # share of the trainings of full evaluation
     above_stopped: float  # share of the programs truly at or above the bar that were stopped
     below_stopped: float  # share of those below it
+    below_climbed: float  # and of them that were let climb early
 
 
 def racing(draw: Callable[[int, np.random.Generator], Array], programs: int, bar: float, seed: int) -> Saving:
@@ -236,22 +245,26 @@ def racing(draw: Callable[[int, np.random.Generator], Array], programs: int, bar
 
 def _saving(races: list[tuple[float, Array]], bar: float) -> Saving:
     """Of races given by a program's real score and its scores `[rounds, tasks]`."""
-    after = [stopped_after(scores, bar) for _, scores in races]
+    endings = [ending(scores, bar) for _, scores in races]
     above = np.array([truth >= bar for truth, _ in races])
-    lost = np.array([each is not None for each in after])
-    saved = 1 - np.mean([each or RACE_SEEDS for each in after]) / RACE_SEEDS
-    return Saving(float(saved), float(lost[above].mean()) if above.any() else 0.0, float(lost[~above].mean()) if not above.all() else 0.0)
+    lost, won = (np.array([getattr(each, name) for each in endings]) for name in ("lost", "won"))
+    saved = 1 - float(np.mean([each.rounds for each in endings])) / RACE_SEEDS
+    return Saving(saved, _share(lost[above]), _share(lost[~above]), _share(won[~above]))
+
+
+def _share(which: NDArray[np.bool_]) -> float:
+    return float(which.mean()) if which.size else 0.0
 
 
 def known_programs(path: Path) -> dict[str, Array]:
-    """Scores `[screenings, probes]` of every program that `screening.py --json` trained; 1 is PPO's mean, a failed training 0."""
+    """Scores `[screenings, probes]` of all programs that `screening.py --json` trained; 1 is PPO's mean on a probe, 0 a failed training."""
     programs = json.loads(path.read_text(encoding="utf-8"))["programs"]
     found = {}
     for one in programs:
         if not one["refusal"]:
             table = np.array([[0.0 if score is None else score for score in scores] for scores in one["by_probe"].values()]).T
             found[f"{one['reference']}, {one['variant']}"] = table
-    return {name: table / found["ppo, sound"].mean() for name, table in found.items()}
+    return {name: table / found["ppo, sound"].mean(axis=0) for name, table in found.items()}
 
 
 def known_racing(programs: dict[str, Array], bar: float, seed: int) -> Saving:
@@ -312,7 +325,7 @@ Chosen = dict[str, dict[str, Choice]]
 Savings = dict[tuple[str, float], Saving]
 
 
-def _document(chosen: Chosen, rates: dict[str, float], savings: Savings) -> dict[str, object]:
+def _document(chosen: Chosen, rates: dict[str, tuple[float, float]], savings: Savings) -> dict[str, object]:
     return {
         "choosing": {kind: {name.strip(): row._asdict() for name, row in rows.items()} for kind, rows in chosen.items()},
         "alpha": ALPHA,
@@ -321,21 +334,23 @@ def _document(chosen: Chosen, rates: dict[str, float], savings: Savings) -> dict
     }
 
 
-def _show(chosen: Chosen, rates: dict[str, float], savings: Savings, options: argparse.Namespace) -> None:
+def _show(chosen: Chosen, rates: dict[str, tuple[float, float]], savings: Savings, options: argparse.Namespace) -> None:
     print(f"Choosing one of {options.programs} programs, {options.searches} searches; in standard deviations of one evaluation\n")
     print(f"{'programs':12}{'chosen by':28}{'regret':>8}{'claim - truth':>15}{'low end - truth':>17}{'low > truth':>13}{'trainings':>11}")
     for kind, rows in chosen.items():
         for name, row in rows.items():
             print(f"{kind:12}{name:28}{row.regret:8.2f}{row.claim:15.2f}{row.low:17.2f}{row.above:13.0%}{row.runs:11.0f}")
     print(
-        f"\nPrograms exactly at the bar, stopped at any of {RACE_SEEDS} rounds; at most {ALPHA:.0%} promised, {options.races} races each\n"
+        f"\nPrograms exactly at the bar, stopped or let climb at any of {RACE_SEEDS} rounds ({options.races} races); promised {ALPHA:.0%}\n"
     )
-    for kind, rate in rates.items():
-        print(f"{kind:20}{rate:8.2%}")
+    print(f"{'noise':20}{'stopped':>9}{'climbed':>9}")
+    for kind, (lost, won) in rates.items():
+        print(f"{kind:20}{lost:9.2%}{won:9.2%}")
     print(f"\n{POPULATIONS_A_BAR} populations of {options.population} programs on {TASKS} tasks x {RACE_SEEDS} seeds at the most\n")
-    print(f"{'population':12}{'bar':>5}{'trainings saved':>18}{'stopped of those below':>25}{'of those not below':>21}")
+    print(f"{'population':12}{'bar':>5}{'trainings saved':>18}{'below: stopped':>17}{'climbed':>10}{'not below: stopped':>21}")
     for (kind, bar), saving in savings.items():
-        print(f"{kind:12}{bar:5.1f}{saving.saved:18.0%}{saving.below_stopped:25.0%}{saving.above_stopped:21.1%}")
+        shares = f"{saving.below_stopped:17.0%}{saving.below_climbed:10.1%}{saving.above_stopped:21.1%}"
+        print(f"{kind:12}{bar:5.1f}{saving.saved:18.0%}{shares}")
 
 
 if __name__ == "__main__":

@@ -209,10 +209,12 @@ def promoted(evaluation: Evaluation, rung: Rung, floor: float | None = None) -> 
     """Whether a program may be good enough for the next rung: the optimistic end decides, since a rung's few seeds are noisy.
 
     Where a dear rung takes a share only, its lower end has to reach `floor`, too: the bar that the others of this rung have set.
-    A lost race has decided it already, by a rule that holds whenever one stops; an interval of the few runs that were made would not.
+    A race that ended early has decided it already, by a rule that holds whenever one stops; an interval of few runs would not.
     """
-    if rung.promote is None or evaluation.score is None or evaluation.saved:
+    if rung.promote is None or evaluation.score is None:
         return False
+    if evaluation.saved or evaluation.won:
+        return evaluation.won
     return evaluation.score.high >= rung.promote and (floor is None or evaluation.score.low >= floor)
 
 

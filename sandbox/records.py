@@ -372,7 +372,8 @@ class Rung(Record):
 
     With `share`, only one whose lower end is among the best share of those that the rung has seen (`archive.halving`) does.
     With `race`, `seeds` is the most: they are trained one after the other, each on all tasks, and no more once the program is clearly
-    below `promote` and what the archive holds (`sandbox.racing`), which happens to a program that is not in at most `alpha` of all cases.
+    below `promote` and what the archive holds, or clearly above `promote` (`sandbox.racing`); each happens to a program that is not in at
+    most `alpha` of all cases.
     """
 
     name: str
@@ -407,7 +408,8 @@ class Score(Record):
 class Evaluation(Record):
     """One program on one rung: every run's numbers, and the score if no run failed. `fault` names the first failure.
 
-    `bar` is what a race compared with, and `saved` how many runs it made unnecessary; 0 where the program was not stopped.
+    `bar` is what a race compared with, and `saved` how many runs it made unnecessary: 0 where it ran to its end. It was `won` by a program
+    clearly above what climbs on; where it was not and runs were saved, by nobody.
     """
 
     rung: str
@@ -415,6 +417,7 @@ class Evaluation(Record):
     runs: tuple[RunResult, ...] = ()
     bar: float | None = None
     saved: int = 0
+    won: bool = False
     verdict: str = "ok"
     fault: str = ""
     device_seconds: float = 0.0

@@ -140,7 +140,8 @@ def _refusal(refusal: RefusalRecord) -> Text:
 def _evaluation(evaluation: Evaluation) -> Group:
     heading = f"rung {evaluation.rung}: {interval(evaluation.score)}, {evaluation.device_seconds:.0f} device-seconds"
     if evaluation.saved and evaluation.bar is not None:
-        heading += f"; stopped as clearly below {evaluation.bar:.2f}, {evaluation.saved} trainings saved"
+        heading += "; climbed as clearly good enough" if evaluation.won else f"; stopped as clearly below {evaluation.bar:.2f}"
+        heading += f", {evaluation.saved} trainings saved"
     table = plain_table("task", "seed", "return", "curve", "loss", "entropy", "value error", "dead heads")
     seeds: Counter[str] = Counter()
     for run in evaluation.runs:

@@ -139,7 +139,7 @@ def test_activity_counts(archive: SqliteArchive) -> None:
     tell(archive, scored(0, 0.6, 0.3))
     tell(archive, refused(1, "parse"))
     stopped = scored(2, 0.1)
-    evaluation = stopped.evaluations[0].model_copy(update={"saved": 6, "bar": 0.8})
+    evaluation = stopped.evaluations[0].model_copy(update={"saved": 6, "bar": 0.8, "won": True})
     tell(archive, stopped.model_copy(update={"evaluations": (evaluation,)}))
     found = archive.result_of("c", 2)
     assert found is not None

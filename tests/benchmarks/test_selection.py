@@ -35,10 +35,10 @@ def test_what_is_believed_of_the_chosen_one_is_honoured(selection: ModuleType, k
 
 
 def test_races_keep_their_promise_and_save_trainings(selection: ModuleType) -> None:
-    assert max(selection.error_rates(300, seed=1).values()) <= 0.08
+    assert max(max(rates) for rates in selection.error_rates(300, seed=1).values()) <= 0.08
     saving = selection.racing(selection.as_in_literature, 10, 0.9, seed=1)
     assert saving.saved > 0.5
-    assert saving.above_stopped <= 0.05
+    assert max(saving.above_stopped, saving.below_climbed) <= 0.05
 
 
 def test_known_programs_are_read_from_a_screening(selection: ModuleType, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_known_programs_are_read_from_a_screening(selection: ModuleType, tmp_pat
     path.write_text(json.dumps({"programs": [*programs, one("rewards ignored", "sense: x")]}))
     known = selection.known_programs(path)
     assert set(known) == {"ppo, sound", "ppo, wrong sign"}
-    assert known["ppo, wrong sign"].tolist() == [[0.0, 0.0], [0.0, pytest.approx(0.5)]]
+    assert known["ppo, wrong sign"].tolist() == [[0.0, 0.0], [0.0, pytest.approx(0.4 / 0.7)]]
     saving = selection.known_racing(known, 0.9, seed=0)
     assert (saving.above_stopped, saving.below_stopped) == (0.0, 1.0)
     assert 0.3 < saving.saved < 0.5

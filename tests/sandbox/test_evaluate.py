@@ -131,8 +131,8 @@ RACE = Rung(name="race", tasks=("probe:a", "probe:b"), steps=100, seeds=6, promo
 @pytest.mark.parametrize(
     ("rule", "bar", "runs", "saved", "climbs"),
     [
-        (GOOD, None, 12, 0, True),  # 0.9 is above 0.8
-        (POOR, None, 6, 6, False),  # 0.2: four runs multiply the capital by 20.9 if it were 0
+        (GOOD, None, 12, 0, True),  # 0.9 is above 0.8, but not clearly in twelve runs
+        (POOR, None, 6, 6, False),  # 0.2 multiplies the capital by 1.96 a run, then by 2.14
         (POOR, 0.1, 12, 0, False),  # the archive keeps it, so it trains in full, and does not climb
         (POOR, 2.0, 6, 6, False),  # the lower bar counts
     ],
@@ -145,6 +145,18 @@ def test_a_race_stops_what_is_clearly_below_both_bars(rule: Traced, bar: float |
     assert evaluation.score is not None
     assert evaluation.score.n == runs
     assert evaluation.device_seconds == runs
+
+
+def test_a_program_clearly_above_what_climbs_needs_no_more_seeds_unless_places_are_taken() -> None:
+    judge, _ = evaluator()
+    low = RACE.model_copy(update={"promote": 0.3})
+    evaluation = judge.evaluate(GOOD, low, BASELINE, ShortMemory())
+    assert (evaluation.won, promoted(evaluation, low)) == (True, True)
+    assert len(evaluation.runs) + evaluation.saved == 12
+    assert evaluation.saved > 0
+    shared = low.model_copy(update={"share": 0.5})
+    whole = judge.evaluate(GOOD, shared, BASELINE, ShortMemory())
+    assert (whole.won, whole.saved, len(whole.runs)) == (False, 0, 12)
 
 
 def test_a_program_that_was_stopped_does_not_climb_whatever_its_interval_says() -> None:
