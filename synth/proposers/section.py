@@ -55,6 +55,7 @@ class ProposerSection(Record):
     # a local model's
     device: str = "cpu"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch: int = Field(1, ge=1, le=256)  # answers written at a time; with more than one, rounding may depend on which come together
     # a recording's
     archive: str = ""
     campaign: str = ""  # in that archive; default: the one of the same name, else the newest

@@ -1,17 +1,26 @@
 """A model on this machine: weights from a folder or from the hub, run by transformers in the command's own process.
 
-The weights and the tokenizer are trusted; code that comes with them is not run. One answer is written at a time.
+The weights and the tokenizer are trusted; code that comes with them is not run. Up to `proposer.batch` answers are written at a time:
+whoever comes first takes along who waits. Every answer is sampled from a stream of its own, with Gumbel's noise (argmax_i (l_i + g_i) with
+g = -log Exp(1) is a draw from softmax(l)), so it does not depend on who is beside it, but for how a device rounds batches of other sizes.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, NamedTuple
 
-from sandbox.errors import ModelUnavailable, PrerequisiteMissing, UsageError
+from sandbox.errors import LossmithError, ModelUnavailable, PrerequisiteMissing, UsageError
 from synth.proposers.model import Answer, Question
 from synth.proposers.section import ProposerSection
 from synth.quoting import one_line
+
+
+class _Asked(NamedTuple):
+    question: Question
+    answer: Future[Answer]
 
 
 class LocalModel:
@@ -20,14 +29,30 @@ class LocalModel:
     def __init__(self, section: ProposerSection) -> None:
         self._section = section
         self._turn = threading.Lock()
+        self._waiting: list[_Asked] = []
         self._loaded: tuple[Any, Any] | None = None
 
     def __call__(self, question: Question) -> Answer:
         """One answer. The same question gives the same answer on the same machine: all sampling comes from its seed."""
+        mine = _Asked(question, Future())
+        self._waiting.append(mine)
         with self._turn:
-            if self._loaded is None:
-                self._loaded = self._load()
-            return self._generate(*self._loaded, question)
+            while not mine.answer.done():
+                together = self._waiting[: self._section.batch]
+                del self._waiting[: self._section.batch]
+                self._serve(together)
+        return mine.answer.result()
+
+    def _serve(self, together: Sequence[_Asked]) -> None:
+        try:
+            self._loaded = self._loaded or self._load()
+            self._answer(*self._loaded, together)
+        except BaseException as error:
+            for asked in together:
+                if not asked.answer.done():
+                    asked.answer.set_exception(error)
+            if not isinstance(error, LossmithError):
+                raise
 
     def _load(self) -> tuple[Any, Any]:
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -43,38 +68,90 @@ class LocalModel:
                 "Name a folder that `save_pretrained` wrote, or a model of the hub that this machine can reach and hold.",
             ) from error
 
-    def _generate(self, tokenizer: Any, model: Any, question: Question) -> Answer:
+    def _answer(self, tokenizer: Any, model: Any, together: Sequence[_Asked]) -> None:
+        fitting: list[tuple[_Asked, list[int]]] = []
+        for asked in together:
+            text = _prompt(tokenizer, asked.question)
+            ids: list[int] = tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"]
+            trouble = self._too_long(model, len(ids))
+            if trouble is None:
+                fitting.append((asked, ids))
+            else:
+                asked.answer.set_exception(trouble)
+        rows = self._generate(tokenizer, model, fitting) if fitting else []
+        for (asked, ids), row in zip(fitting, rows, strict=True):
+            asked.answer.set_result(self._read(tokenizer, model, row, len(ids)))
+
+    def _generate(self, tokenizer: Any, model: Any, fitting: Sequence[tuple[_Asked, list[int]]]) -> list[list[int]]:
+        """The new tokens of each, `max_tokens` at the most; after an end there may be anything. Prompts are padded on their left."""
         import torch
 
-        section = self._section
-        inputs = tokenizer(_prompt(tokenizer, question), return_tensors="pt", add_special_tokens=not tokenizer.chat_template)
-        ids, mask = inputs["input_ids"].to(section.device), inputs["attention_mask"].to(section.device)
-        self._check_length(model, ids.shape[1])
-        device = torch.device(section.device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.inference_mode():
-            torch.manual_seed(question.seed)  # generate() draws from the global stream: inside the fork, nobody else does
-            try:
-                output = model.generate(ids, attention_mask=mask, **self._sampling(tokenizer))
-            except torch.OutOfMemoryError as error:
-                raise ModelUnavailable("The model ran out of memory.", "Lower proposer.context_tokens or proposer.max_tokens.") from error
-        answer = output[0, ids.shape[1] :]
-        ended = len(answer) < section.max_tokens
-        text = tokenizer.decode(answer, skip_special_tokens=True)
-        return Answer(text=text, model=section.model, prompt_tokens=ids.shape[1], completion_tokens=len(answer), cut=not ended)
-
-    def _sampling(self, tokenizer: Any) -> dict[str, Any]:
-        temperature = 1.0 if self._section.temperature is None else self._section.temperature
+        section, longest = self._section, max(len(ids) for _, ids in fitting)
         padding = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        how = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
-        return {"max_new_tokens": self._section.max_tokens, "pad_token_id": padding, **how}
+        ids = torch.tensor([[padding] * (longest - len(row)) + row for _, row in fitting], device=section.device)
+        mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for _, row in fitting], device=section.device)
+        seeds = [asked.question.seed for asked, _ in fitting]
+        plain = {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "top_k": 50}  # what the sampler does already, at its defaults
+        with torch.inference_mode():
+            try:
+                output = model.generate(
+                    ids,
+                    attention_mask=mask,
+                    max_new_tokens=section.max_tokens,
+                    pad_token_id=padding,
+                    logits_processor=_samplers(model.generation_config, section, seeds),
+                    **plain,
+                )
+            except torch.OutOfMemoryError as error:
+                remedy = "Lower proposer.batch, proposer.context_tokens or proposer.max_tokens."
+                raise ModelUnavailable("The model ran out of memory.", remedy) from error
+        rows: list[list[int]] = output[:, longest:].tolist()
+        return rows
 
-    def _check_length(self, model: Any, prompt_tokens: int) -> None:
+    def _read(self, tokenizer: Any, model: Any, row: list[int], prompt_tokens: int) -> Answer:
+        ends = model.generation_config.eos_token_id
+        ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
+        length = next((place + 1 for place, token in enumerate(row) if token in ends), None)
+        answer = row if length is None else row[:length]
+        text = tokenizer.decode(answer, skip_special_tokens=True)
+        return Answer(text=text, model=self._section.model, prompt_tokens=prompt_tokens, completion_tokens=len(answer), cut=length is None)
+
+    def _too_long(self, model: Any, prompt_tokens: int) -> UsageError | None:
         most = getattr(model.config, "max_position_embeddings", None)
-        if most is not None and prompt_tokens + self._section.max_tokens > most:
-            raise UsageError(
-                f"The model {self._section.model} reads and writes {most} tokens; the prompt has {prompt_tokens}.",
-                "Lower proposer.context_tokens or proposer.max_tokens.",
-            )
+        if most is None or prompt_tokens + self._section.max_tokens <= most:
+            return None
+        return UsageError(
+            f"The model {self._section.model} reads and writes {most} tokens; the prompt has {prompt_tokens}.",
+            "Lower proposer.context_tokens or proposer.max_tokens.",
+        )
+
+
+def _samplers(config: Any, section: ProposerSection, seeds: Sequence[int]) -> Any:
+    """The spec's temperature, what the model's own settings cut off, and each row's noise; nothing at a temperature of 0."""
+    from transformers import LogitsProcessorList, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    temperature = 1.0 if section.temperature is None else section.temperature
+    if temperature == 0:
+        return LogitsProcessorList()
+    steps: list[Any] = [TemperatureLogitsWarper(float(temperature))]
+    if config.top_k:
+        steps.append(TopKLogitsWarper(config.top_k))
+    if config.top_p is not None and config.top_p < 1:
+        steps.append(TopPLogitsWarper(config.top_p))
+    return LogitsProcessorList([*steps, _noise(section.device, seeds)])
+
+
+def _noise(device: str, seeds: Sequence[int]) -> Any:
+    """Adds Gumbel's noise to the scores `[rows, words]`, each row's from its own stream."""
+    import torch
+
+    streams = [torch.Generator(device=device).manual_seed(seed) for seed in seeds]
+
+    def add(_ids: Any, scores: Any) -> Any:
+        draws = [torch.empty_like(row).exponential_(generator=stream) for row, stream in zip(scores, streams, strict=True)]
+        return scores - torch.log(torch.stack(draws))
+
+    return add
 
 
 def _prompt(tokenizer: Any, question: Question) -> str:

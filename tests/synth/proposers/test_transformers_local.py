@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
 from archive.records import Prompt
 from archive.store import open_archive
@@ -14,7 +18,7 @@ from sandbox.errors import PrerequisiteMissing, UsageError
 from synth.budget import Ending
 from synth.proposers.model import Question
 from synth.proposers.section import ProposerSection
-from synth.proposers.transformers_local import LocalModel
+from synth.proposers.transformers_local import LocalModel, _Asked, _samplers
 from tests.synth.models import model_spec, run
 
 CHAT = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
@@ -70,6 +74,58 @@ def test_a_chat_template_is_used(folder: Path) -> None:
     assert model._loaded is not None
     model._loaded[0].chat_template = CHAT
     assert model(question()).prompt_tokens == len("<system>You invent.<user>Write.<assistant>")
+
+
+def test_answers_that_are_written_together_are_those_that_are_written_alone(folder: Path) -> None:
+    alone, together = LocalModel(section(folder)), LocalModel(section(folder, batch=4))
+    questions = [question(seed, user="Write." * (1 + seed % 3)) for seed in range(6)]
+    expected = [alone(each) for each in questions]
+    sizes: list[int] = []
+    generate = together._generate
+
+    def slowly(tokenizer: Any, model: Any, fitting: Any) -> Any:
+        if not sizes:
+            wait_until(lambda: len(together._waiting) == 5)
+        sizes.append(len(fitting))
+        return generate(tokenizer, model, fitting)
+
+    together._generate = slowly  # type: ignore[method-assign]
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(together, questions))
+    assert sizes == [1, 4, 1]
+    assert [answer.text for answer in found] == [answer.text for answer in expected]
+    assert found == expected
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    while not true():
+        time.sleep(0.001)
+
+
+def test_one_question_that_does_not_fit_is_the_only_one_that_fails(folder: Path) -> None:
+    model = LocalModel(section(folder, batch=2))
+    asked = [_Asked(question(user="x" * 600), Future()), _Asked(question(3), Future())]
+    model._serve(asked)
+    with pytest.raises(UsageError):
+        asked[0].answer.result()
+    assert asked[1].answer.result() == LocalModel(section(folder))(question(3))
+
+
+def test_sampling_follows_the_model(folder: Path) -> None:
+    """Gumbel's noise over known scores gives the softmax, cut to the best where the model says so."""
+    config = GenerationConfig(top_k=3)
+    scores = torch.log(torch.tensor([[0.5, 0.3, 0.2, 0.0001]])).expand(4000, -1).contiguous()
+    processors = _samplers(config, section(folder, temperature=1.0), range(4000))
+    drawn = processors(torch.zeros(4000, 1, dtype=torch.long), scores).argmax(1)
+    assert (torch.bincount(drawn, minlength=4) / 4000).tolist() == pytest.approx([0.5, 0.3, 0.2, 0.0], abs=0.03)
+
+
+def test_an_answer_ends_at_its_end(folder: Path) -> None:
+    model = LocalModel(section(folder))
+    model(question())
+    assert model._loaded is not None
+    answer = model._read(*model._loaded, [40, 41, 256, 42, 43], 5)
+    assert (answer.completion_tokens, answer.cut, len(answer.text)) == (3, False, 2)
 
 
 def test_no_temperature_is_the_likeliest_answer(folder: Path) -> None:
