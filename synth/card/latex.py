@@ -55,7 +55,7 @@ def latex(maths: Maths) -> str:
             return rf"\begin{{cases}} {latex(yes)} & {words[0]} {latex(condition)} \\ {latex(no)} & {words[1]} \end{{cases}}"
         case Lines(items):
             first, *others = map(latex, items)
-            return r" \\ ".join([rf"\begin{{aligned}} & {first}", *(rf"& \quad {other}" for other in others)]) + r" \end{aligned}"
+            return r" \\ ".join([rf"\begin{{aligned}} & {first}", *(rf"& \quad {{}} {other}" for other in others)]) + r" \end{aligned}"
 
 
 def escaped(text: str) -> str:

@@ -81,5 +81,11 @@ def _cases(condition: Maths, yes: Maths, no: Maths) -> str:
 
 def _lines(items: tuple[Maths, ...]) -> str:
     indent = '<mspace width="2em"/>'
-    rows = (f"<mtr><mtd>{indent if number else ''}{_tag(item)}</mtd></mtr>" for number, item in enumerate(items))
+    rows = (f"<mtr><mtd>{indent + _continued(item) if number else _tag(item)}</mtd></mtr>" for number, item in enumerate(items))
     return f'<mtable displaystyle="true" columnalign="left">{"".join(rows)}</mtable>'
+
+
+def _continued(maths: Maths) -> str:
+    """A later line of a sum. Its sign stands between two terms, though nothing is before it on the line."""
+    tag = _tag(maths)
+    return tag.replace("<mo>", '<mo form="infix">', 1) if isinstance(maths, Row) and isinstance(maths.items[0], Sign) else tag

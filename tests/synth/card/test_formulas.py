@@ -68,6 +68,15 @@ def test_the_loss_of_ppo_and_where_it_comes_from() -> None:
     assert signs == [r"\mathrm{advantages}"]  # given a value before, so this is no definition
 
 
+def test_a_long_sum_has_a_term_a_line_and_their_signs_stand_between_terms() -> None:
+    (result,) = functions(reference_text("discorl_like"))[0].result
+    assert result.maths is not None
+    lines = latex(result.maths).split(r" \\ ")
+    assert [line.split(r"\mathrm")[0] for line in lines[1:]] == [r"& \quad {} + "] * 3 + [r"& \quad {} - "]
+    assert mathml(result.maths).count('<mo form="infix">+</mo>') == 3
+    assert mathml(result.maths).count('<mo form="infix">−</mo>') == 1
+
+
 def test_state_and_helpers_have_lines_of_their_own() -> None:
     loss, helper = functions(reference_text("vmpo"))
     assert (loss.name, helper.name) == ("loss", "dual_step")
