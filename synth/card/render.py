@@ -23,6 +23,7 @@ def to_html(card: Card) -> str:
     """One self-contained page: no script, nothing from elsewhere, and a policy that allows neither."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"shown": one_line, "inert": inert, "interval": interval, "percent": percent, "why": why, "bar": bar}
+    environment.filters["prose"] = prose
     environment.filters["mathml"] = Markup  # made by `mathml.py`, which escapes all that an author wrote
     return environment.from_string(_template("card.html.j2")).render(card=card)
 
@@ -45,6 +46,15 @@ def to_markdown(card: Card) -> str:
 def one_line(text: str) -> str:
     """Inert text without line breaks."""
     return " ".join(inert(text).split())
+
+
+def prose(text: str) -> Markup:
+    """One line of HTML in which what stands between backticks is code."""
+    parts = one_line(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its twin
+        return Markup.escape(one_line(text))
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if number % 2 else Markup.escape(part) for number, part in enumerate(parts))
 
 
 def escape_markdown(text: str) -> str:

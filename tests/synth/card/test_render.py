@@ -8,7 +8,7 @@ from sandbox.records import AgentSettings, Rung, Score
 from sandbox.rules.references import reference_text
 from synth.card.content import text_card
 from synth.card.records import AncestorCard, Neighbour, RungCard, SkillCard
-from synth.card.render import bar, escape_markdown, fenced, text_bar, to_html, to_markdown
+from synth.card.render import bar, escape_markdown, fenced, prose, text_bar, to_html, to_markdown
 from synth.simplify.records import Ground, Simplification, Trial
 
 HOSTILE = "<script>alert(1)</script> [x](javascript:y) \x1b[2J \u202e ``` | <img src=x onerror=z>"
@@ -79,6 +79,11 @@ def test_markdown_holds_no_html_and_no_link_of_an_author() -> None:
     assert "<img" not in inline
     assert "](" not in inline.replace(r"\]", "")
     assert not {"\x1b", "\u202e"} & set(page)
+
+
+def test_backticks_in_prose_are_code_and_stay_inert() -> None:
+    assert prose("`y` of <b>, `a<b`") == "<code>y</code> of &lt;b&gt;, <code>a&lt;b</code>"
+    assert prose("one ` alone <i>") == "one ` alone &lt;i&gt;"
 
 
 def test_a_fence_is_longer_than_any_in_the_text() -> None:
