@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from synth.cli import baseline, calls, campaigns, card, compare, doctor, export, people, programs, prompts, reading, simplify
+from synth.cli import baseline, calls, campaigns, card, compare, doctor, export, people, programs, prompts, reading, simplify, tune
 
 
 def register(app: typer.Typer) -> None:
     """Adds every command to the app."""
-    for module in (campaigns, compare, programs, reading, people, prompts, calls, simplify, card, export, baseline, doctor):
+    for module in (campaigns, compare, programs, reading, people, prompts, calls, simplify, tune, card, export, baseline, doctor):
         module.register(app)

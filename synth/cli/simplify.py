@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from archive.records import Elite
-from archive.store import SqliteArchive, default_path, open_archive
 from sandbox.evaluate import Evaluator, ShortMemory
 from sandbox.execution.local import LocalExecutor
-from sandbox.records import AgentSettings, Rung
+from synth.cli.origins import STEPS, TASKS, agent_of, opened_archive, origin_of, rung_of
 from synth.cli.output import console, emit_json, inert, narrate
-from synth.cli.programs import checked_record, isolation_of, task_names, training_progress
-from synth.cli.sources import Source, find_program
+from synth.cli.programs import isolation_of, training_progress
+from synth.cli.sources import find_program
 from synth.cli.tables import plain_table, shown
 from synth.simplify.keeping import keep
 from synth.simplify.records import Ground, Simplification, Trial, percent
 from synth.simplify.search import Bench, simplify
-from synth.spec import CampaignSpec
 
-TASKS = "probe:catch"
-STEPS = 20_000
 SEEDS = 5
-
-
-class _Origin(NamedTuple):
-    """Where the program stands in the archive, and by what spec it was found."""
-
-    elite: Elite
-    spec: CampaignSpec
 
 
 def register(app: typer.Typer) -> None:
@@ -62,10 +49,10 @@ def simplify_command(
 ) -> None:
     """Leave out what a program does not need, and say what each of its terms is worth."""
     source = find_program(program, archive)
-    with _opened(archive) as opened:
-        origin = _origin(opened, source)
-        rung = _rung(origin, tasks, steps, seeds, episodes)
-        agent = origin.spec.agent if origin else AgentSettings()
+    with opened_archive(archive) as opened:
+        origin = origin_of(opened, source)
+        rung = rung_of(origin, "simplify", tasks, steps, seeds, episodes)
+        agent = agent_of(origin)
         with (
             ExitStack() as stack,
             training_progress(None) as advance,
@@ -83,41 +70,6 @@ def simplify_command(
         emit_json(report)
     else:
         show(report, kept=origin is not None)
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[SqliteArchive | None]:
-    """The archive, if there is one: its runs are not trained again."""
-    chosen = default_path(path)
-    if path is None and not chosen.exists():
-        yield None
-        return
-    archive = open_archive(chosen, create=False)
-    try:
-        yield archive
-    finally:
-        archive.close()
-
-
-def _origin(archive: SqliteArchive | None, source: Source) -> _Origin | None:
-    if archive is None or source.traced is None:  # only what is found in the archive comes with a trace
-        return None
-    elite = archive.find(source.name)
-    return _Origin(elite, CampaignSpec.model_validate_json(archive.campaign_spec(elite.campaign)))
-
-
-def _rung(origin: _Origin | None, tasks: str, steps: int | None, seeds: int, episodes: int | None) -> Rung:
-    """Tasks and steps as asked, else those of the campaign's first rung. Its name gives seeds that the search has not seen."""
-    first = origin.spec.rung[0] if origin else Rung(name="", tasks=(TASKS,), steps=STEPS, evaluation_episodes=64)
-    return checked_record(
-        Rung,
-        name="simplify",
-        tasks=task_names(tasks) if tasks else first.tasks,
-        steps=steps or first.steps,
-        seeds=seeds,
-        evaluation_episodes=episodes or first.evaluation_episodes,
-        task_settings=first.task_settings,
-    )
 
 
 def show(report: Simplification, *, kept: bool) -> None:
