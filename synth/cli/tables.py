@@ -21,41 +21,48 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 def interval(score: Score | None) -> str:
     """`0.83 [0.71, 0.95] n=8`, or a dash."""
-    return "-" if score is None else f"{score.mean:.2f} [{score.low:.2f}, {score.high:.2f}] n={score.n}"
+    return "-" if score is None else f"{_bounds(score)} n={score.n}"
 
 
 def leaderboard(elites: Sequence[Elite], rungs: Sequence[str]) -> Table:
-    """Programs best first, with the rung that the score is of, and what is believed of one that was picked among many."""
+    """Programs best first: the score of their highest rung with the number of its runs, and what is believed of one picked among many."""
     title = "Leaderboard (1 = the baseline, 0 = random play; believed: without the luck of being picked)"
-    table = plain_table("", "id", "rung", "score [95 %]", "believed [95 %]", "tested", "title", title=title)
+    table = plain_table("", "id", "rung", "score", "believed [95 %]", "title", title=title)
     for place, elite in enumerate(elites, start=1):
         rung = rungs[elite.rung] if elite.rung < len(rungs) else str(elite.rung)
-        times = "once" if elite.evaluated == 1 else f"{elite.evaluated} times"
-        believed = interval(elite.believed).partition(" n=")[0]
-        table.add_row(str(place), elite.id, rung, interval(elite.score), believed, times, shown(elite.title))
+        score = "-" if elite.score is None else f"{elite.score.mean:.2f} n={elite.score.n}"
+        table.add_row(str(place), elite.id, rung, score, _bounds(elite.believed), shown(elite.title))
     return table
 
 
 def holdout_table(report: HoldoutReport) -> Table:
     """The final claim: a word is said of the baseline, and one of each reference, where the paired difference allows it."""
-    title = f"Hold-out ({report.baseline.rung}): tasks and seeds the search never saw"
-    table = plain_table("", "id", "score [95 %]", "minus baseline", "", "references", "title", title=title)
+    runs = report.baseline.runs
+    tasks = list(dict.fromkeys(run.task for run in runs))
+    seeds, steps = len(runs) // max(1, len(tasks)), max((run.steps for run in runs), default=0)
+    title = f"Hold-out {report.baseline.rung}, which the search never saw: {', '.join(tasks)}; {seeds} seeds each, {steps} steps"
+    table = plain_table("", "score [95 %]", "minus the baseline", "references", title=title)
     for kind, entries in (("found", report.finalists), ("reference", report.references)):
         for entry in entries:
-            table.add_row(kind, shown(entry.id), *_claim(entry, report.baseline_name), shown(entry.title))
-    table.add_row("baseline", shown(report.baseline_name), interval(report.baseline.score), "", "", "", "")
+            table.add_row(shown(f"{kind} {entry.id}"), *_claim(entry, report.baseline_name))
+    table.add_row(shown(f"baseline {report.baseline_name}"), _bounds(report.baseline.score), "", "")
     return table
 
 
+def _bounds(score: Score | None) -> str:
+    """`0.83 [0.71, 0.95]`, or a dash."""
+    return "-" if score is None else f"{score.mean:.2f} [{score.low:.2f}, {score.high:.2f}]"
+
+
 def _claim(entry: Finalist, baseline: str) -> tuple[Text, ...]:
-    """Score, difference to the baseline and its word, and how it stands to the references."""
+    """Score, difference to the baseline with its word, and how it stands to the references."""
     if entry.evaluation.score is None:
-        return shown(entry.evaluation.fault), *[Text("-")] * 3
+        return shown(entry.evaluation.fault), *[Text("-")] * 2
     ours = [each for each in entry.against if each.rival == baseline]
     words = Counter(each.word for each in entry.against if each.rival != baseline)
-    gaps = [f"{each.difference.value:+.2f} [{each.difference.low:+.2f}, {each.difference.high:+.2f}]" for each in ours]
+    gaps = [f"{each.word} {each.difference.value:+.2f} [{each.difference.low:+.2f}, {each.difference.high:+.2f}]" for each in ours]
     others = ", ".join(f"{word} {words[word]}" for word in Word if words[word])
-    return Text(interval(entry.evaluation.score)), Text(gaps[0] if gaps else "-"), Text(ours[0].word if ours else "-"), Text(others or "-")
+    return Text(_bounds(entry.evaluation.score)), Text(gaps[0] if gaps else "-"), Text(others or "-")
 
 
 def people_table(acts: Sequence[Act]) -> Table:
