@@ -27,9 +27,10 @@ def evolve(start: Mapping[str, float], trials: int, seed: int, rate: Callable[[S
 
     names = list(start)
     usual = 4 + int(3 * np.log(len(names)))
-    size = max(FEWEST, min(usual, trials // 3))
+    generations = max(1, trials // max(FEWEST, min(usual, trials // 3)))
+    size = trials // generations
     search = CMA(np.array([start[name] for name in names]), SPREAD, seed=derive(seed, "cmaes") % 2**32, population_size=size)
-    for _ in range(trials // size):
+    for _ in range(generations):
         points = [search.ask() for _ in range(size)]
         worth = rate([dict(zip(names, map(float, point), strict=True)) for point in points])
         search.tell([(point, -value if np.isfinite(value) else 1e9) for point, value in zip(points, worth, strict=True)])

@@ -251,3 +251,34 @@ def test_evolution_climbs_within_its_budget_and_repeats() -> None:
     assert 50 < len(asked[0]) <= 60
     last = np.array([[point["a"], point["b"]] for point in asked[0][-6:]]).mean(axis=0)
     assert np.abs(last - [3, -2]).max() < 0.7
+
+
+# ------------------------------------------------------------------------------------------------- between the two methods
+@pytest.mark.parametrize(("entropy_cost", "believed"), [(0.01, True), (0.2, False)])
+def test_meta_gradients_are_left_alone_where_they_made_it_better_and_forgotten_where_they_did_not(
+    executor: Worth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entropy_cost: float, believed: bool
+) -> None:
+    from archive.tuning.lifetimes import Lifetime, MetaState
+
+    def lived(lives: Any, *rest: Any) -> Lifetime:
+        """Steady in the entropy cost, noise in all else."""
+        places = {**lives.fresh().places, "entropy_cost": math.log(entropy_cost)}
+        sums = {name: 4.0 if name == "entropy_cost" else 0.0 for name in places}
+        return Lifetime(
+            found=places, after=MetaState.at(places), gradient_sum=sums, gradient_squares=dict.fromkeys(places, 1.0), moments=(), steps=128
+        )
+
+    monkeypatch.setattr(search, "lifetime", lived)
+    found = tune(bench(executor, tmp_path), with_constants(SPOILED, {"entropy_cost": 0.3}), request())
+    evolved = [trial.constants for trial in found.trials if trial.how == How.CMAES]
+    assert {trial["entropy_cost"] for trial in evolved} == {0.01} if believed else len({trial["entropy_cost"] for trial in evolved}) > 4
+    entropy = next(one for one in found.constants if one.name == "entropy_cost")
+    assert entropy.how == (How.META_GRADIENT if believed else How.CMAES)
+    assert entropy.signal == 8 / math.sqrt(2)
+
+
+def test_where_meta_gradients_say_nothing_one_lifetime_is_enough(executor: Worth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search.Search, "signals", {"discount": 0.3})
+    found = tune(bench(executor, tmp_path), SPOILED, request(budget=10))
+    assert {trial.how for trial in found.trials} == {How.GIVEN, How.CMAES}
+    assert found.steps - 128 * sum(trial.trained for trial in found.trials) == 128
