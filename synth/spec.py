@@ -59,7 +59,7 @@ class SearchSection(Record):
 class SandboxSection(Record):
     """Where untrusted text is traced."""
 
-    backend: Literal["auto", "bubblewrap", "unsafe"] = "auto"
+    backend: Literal["auto", "docker", "bubblewrap", "unsafe"] = "auto"
     trace_seconds: float = Field(20.0, gt=0, le=600)
     run_seconds: float = Field(600.0, gt=0)
     memory_gb: float = Field(4.0, gt=0)

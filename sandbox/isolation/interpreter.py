@@ -40,6 +40,10 @@ def package_roots() -> tuple[Path, ...]:
 
 def environment(source: Path) -> dict[str, str]:
     """All variables of the sandboxed process; `source` holds the package `sandbox`."""
-    path = ":".join(str(folder) for folder in (source, *package_roots()))
+    return {"PYTHONPATH": ":".join(str(folder) for folder in (source, *package_roots())), **settings()}
+
+
+def settings() -> dict[str, str]:
+    """The variables that have nothing to do with where files lie."""
     single = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "USER": "nobody", **single}
+    return {"PYTHONHASHSEED": "0", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "USER": "nobody", **single}

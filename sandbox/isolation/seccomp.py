@@ -48,15 +48,17 @@ _FREE = {
     "mmap": (9, 222), "mprotect": (10, 226), "munmap": (11, 215), "brk": (12, 214), "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "pread64": (17, 67), "readv": (19, 65), "writev": (20, 66),
     "access": (21, -1), "sched_yield": (24, 124), "mremap": (25, 216), "madvise": (28, 233), "nanosleep": (35, 101),
-    "getpid": (39, 172), "exit": (60, 93), "uname": (63, 160), "getcwd": (79, 17), "readlink": (89, -1), "gettimeofday": (96, 169),
+    "getpid": (39, 172), "uname": (63, 160), "getcwd": (79, 17), "readlink": (89, -1), "gettimeofday": (96, 169),
     "getrusage": (98, 165), "sysinfo": (99, 179), "times": (100, 153), "getuid": (102, 174), "getgid": (104, 176),
     "geteuid": (107, 175), "getegid": (108, 177), "sigaltstack": (131, 132), "gettid": (186, 178), "futex": (202, 98),
     "sched_getaffinity": (204, 123), "getdents64": (217, 61), "clock_gettime": (228, 113), "clock_getres": (229, 114),
-    "clock_nanosleep": (230, 115), "exit_group": (231, 94), "newfstatat": (262, 79), "readlinkat": (267, 78), "faccessat": (269, 48),
+    "clock_nanosleep": (230, 115), "newfstatat": (262, 79), "readlinkat": (267, 78), "faccessat": (269, 48),
     "set_robust_list": (273, 99), "getcpu": (309, 168), "getrandom": (318, 278), "membarrier": (324, 283), "statx": (332, 291),
     "rseq": (334, 293), "faccessat2": (439, 439),
 }  # fmt: skip
 _OPEN, _OPENAT, _TGKILL, _PRLIMIT, _CLONE = (2, -1), (257, 56), (234, 131), (302, 261), (56, 220)
+_EXITS = {"exit": (60, 93), "exit_group": (231, 94)}
+_LIKE_A_SIGNAL = 0x80  # this bit in an exit code: docker tells of a signal as 128 and its number
 _REFUSED = {(435, 435): errno.ENOSYS}  # clone3: libc then tries clone, whose flags can be read
 _DEADLY = {"fork": (57, -1), "vfork": (58, -1), "execve": (59, 221), "execveat": (322, 281)}
 
@@ -90,6 +92,8 @@ def assemble(machine: Machine, pid: int) -> list[Instruction]:
         code += _when(numbers, machine, [_return(ALLOW)])
     for numbers in _DEADLY.values():
         code += _when(numbers, machine, [_return(KILL)])
+    for numbers in _EXITS.values():
+        code += _when(numbers, machine, [_argument(0), (_ANY_BIT, 0, 1, _LIKE_A_SIGNAL), _return(_fail(errno.EPERM)), _return(ALLOW)])
     for numbers, error in _REFUSED.items():
         code += _when(numbers, machine, [_return(_fail(error))])
     code += _when(_OPEN, machine, _reading_only(flags=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from sandbox.errors import OurFault, PrerequisiteMissing
@@ -9,7 +10,7 @@ from sandbox.isolation.bubblewrap import open_bubblewrap
 from sandbox.isolation.pool import TracerPool
 from sandbox.isolation.unsafe import open_unsafe
 
-Backend = Literal["auto", "bubblewrap", "unsafe"]
+Backend = Literal["auto", "docker", "bubblewrap", "unsafe"]
 
 
 class ProbeRow(NamedTuple):
@@ -22,38 +23,67 @@ class ProbeRow(NamedTuple):
 
 
 def open_isolation(backend: Backend, pool_size: int = 2) -> TracerPool:
-    """An `Isolation`, `pool_size` processes ahead of demand. `auto` is bubblewrap: nothing without walls is ever chosen by itself.
+    """An `Isolation`, `pool_size` processes ahead of demand. Nothing without walls is ever chosen by itself.
 
-    A process is started and looks around before this returns. Raises PrerequisiteMissing where there is no sandbox that works.
+    `auto` is docker where its daemon and a current image are there, else bubblewrap where it works. A process is started and looks around
+    before this returns. Raises PrerequisiteMissing where there is no sandbox that works.
     """
     if backend == "unsafe":
         return open_unsafe(pool_size)
-    pool = open_bubblewrap(pool_size)
+    if backend != "auto":
+        return _OPENED[backend](pool_size)
+    refusals = []
+    for open_backend in _OPENED.values():
+        try:
+            return open_backend(pool_size)
+        except PrerequisiteMissing as error:
+            refusals.append(error)
+    raise PrerequisiteMissing(" ".join(refusal.message for refusal in refusals), _REMEDY)
+
+
+def _open_docker(pool_size: int) -> TracerPool:
+    from sandbox.isolation.docker import open_docker  # the SDK is loaded only where it may be used
+
+    return _tested(lambda: open_docker(pool_size), "docker", "`lossmith doctor` says more; bubblewrap is the other sandbox.")
+
+
+def _open_bubblewrap(pool_size: int) -> TracerPool:
+    return _tested(lambda: open_bubblewrap(pool_size), "bubblewrap", _REMEDY)
+
+
+_OPENED: dict[str, Callable[[int], TracerPool]] = {"docker": _open_docker, "bubblewrap": _open_bubblewrap}
+_REMEDY = (
+    "Either install docker (`apt-get install docker.io`) and run `lossmith sandbox build`; or install bubblewrap "
+    "(`apt-get install bubblewrap`), which needs Linux and either root or user namespaces. "
+    "--unsafe runs programs without a sandbox, with everything you can read open to them."
+)
+
+
+def _tested(open_pool: Callable[[], TracerPool], name: str, remedy: str) -> TracerPool:
+    """The pool, after its first process has looked around."""
+    pool = open_pool()
     try:
         pool.test()
     except OurFault as error:
         pool.close()
         if isinstance(error, PrerequisiteMissing):
             raise
-        raise PrerequisiteMissing(f"bubblewrap does not work here. {error.message}", _REMEDY) from error
+        raise PrerequisiteMissing(f"{name} does not work here. {error.message}", remedy) from error
     except BaseException:
         pool.close()
         raise
     return pool
 
 
-_REMEDY = (
-    "It needs Linux and either root or user namespaces (`apt-get install bubblewrap`); "
-    "--unsafe runs programs without a sandbox, with everything you can read open to them."
-)
-
-
 def probe() -> list[ProbeRow]:
     """What works here, found out by starting it."""
+    rows = [_probe("docker", "a container for every program"), _probe("bubblewrap", "namespaces of its own for every program")]
+    return [*rows, ProbeRow("unsafe", True, "a plain child process, only with --unsafe", "")]
+
+
+def _probe(name: str, works: str) -> ProbeRow:
     try:
-        open_isolation("bubblewrap", pool_size=1).close()
+        _OPENED[name](1).close()
     except OurFault as error:
-        row = ProbeRow("bubblewrap", False, error.message, error.remedy)
-    else:
-        row = ProbeRow("bubblewrap", True, "runs the tracer without network, files or privileges of yours", "")
-    return [row, ProbeRow("unsafe", True, "a plain child process, only with --unsafe", "")]
+        return ProbeRow(name, False, error.message, error.remedy)
+    return ProbeRow(name, True, f"{works}, without network, files or privileges of yours", "")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from synth.cli import baseline, calls, campaigns, card, compare, doctor, export, people, programs, prompts, reading, simplify, tune
+from synth.cli import baseline, calls, campaigns, card, compare, doctor, export, people, programs, prompts, reading, sandbox, simplify, tune
 
 
 def register(app: typer.Typer) -> None:
     """Adds every command to the app."""
-    for module in (campaigns, compare, programs, reading, people, prompts, calls, simplify, tune, card, export, baseline, doctor):
+    for module in (campaigns, compare, programs, reading, people, prompts, calls, simplify, tune, card, export, baseline, sandbox, doctor):
         module.register(app)

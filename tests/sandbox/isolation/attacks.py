@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.isolation.base import Isolation, Reply
-from sandbox.records import Act, Head, Limits, Program, Shape
+from sandbox.isolation.siege import run_unparsed
+from sandbox.records import Limits
 
-HEADS = (Head(name="logits", per_action=True, size=1), Head(name="value", per_action=False, size=1))
-SHAPES = (Shape(3, 2, 4), Shape(2, 1, 2))
 LOSS = "def loss(traj, c):\n    return (traj.online.value[:-1] - traj.rewards) ** 2\n"
 PRELUDE = """
 os, sys, builtins = torch.os, torch.sys, torch.os.__builtins__
@@ -28,14 +27,9 @@ def attempt(action):
 """
 
 
-def program(text: str) -> Program:
-    return Program(text=text, title="Attack", description="", heads=HEADS, act=Act(head="logits"))
-
-
 def run_text(isolation: Isolation, text: str, **limits: Any) -> Reply:
     """Sends `text` as it is: no parser, no other gate."""
-    request = {"version": 1, "program": program(text).model_dump(), "shapes": SHAPES, "seed": 0}
-    return isolation.run(json.dumps(request).encode(), Limits(**{"seconds": 20.0, **limits}))
+    return run_unparsed(text, isolation, Limits(**{"seconds": 20.0, **limits}))
 
 
 def run_attack(isolation: Isolation, body: str, **limits: Any) -> Reply:

@@ -15,15 +15,28 @@ MAIN = "bubblewrap" if shutil.which("bwrap") else "unsafe"
 OTHER = "unsafe" if MAIN == "bubblewrap" else "bubblewrap"
 
 
-@pytest.fixture(scope="module", params=[MAIN, pytest.param(OTHER, marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=[MAIN, pytest.param(OTHER, marks=pytest.mark.slow), pytest.param("docker", marks=pytest.mark.docker)]
+)
 def isolation(request: pytest.FixtureRequest) -> Iterator[TracerPool]:
-    """Every backend there is; the second one only in slow runs."""
+    """Every backend there is; the others than the first only in slow runs and where docker is."""
+    yield from _open(request.param, request)
+
+
+@pytest.fixture(scope="module", params=[MAIN, pytest.param(OTHER, marks=pytest.mark.slow)])
+def forking(request: pytest.FixtureRequest) -> Iterator[TracerPool]:
+    """The backends that fork their tracers from one server."""
     yield from _open(request.param, request)
 
 
 @pytest.fixture(scope="module")
 def bubblewrap(request: pytest.FixtureRequest) -> Iterator[TracerPool]:
     yield from _open("bubblewrap", request)
+
+
+@pytest.fixture(scope="module")
+def docker(request: pytest.FixtureRequest) -> Iterator[TracerPool]:
+    yield from _open("docker", request)
 
 
 def _open(backend: str, request: pytest.FixtureRequest) -> Iterator[TracerPool]:

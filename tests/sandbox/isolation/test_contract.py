@@ -9,8 +9,9 @@ import pytest
 
 from sandbox.errors import Verdict
 from sandbox.isolation.base import Isolation
+from sandbox.isolation.siege import SHAPES, unparsed
 from sandbox.language.trace import trace_reply
-from tests.sandbox.isolation.attacks import LOSS, SHAPES, observe, program, run_attack, run_text
+from tests.sandbox.isolation.attacks import LOSS, observe, run_attack, run_text
 
 GIB = 1 << 30
 
@@ -47,7 +48,7 @@ def test_attempt_fails(observed: dict[str, float], attempt: str) -> None:
 def test_a_normal_job_gives_the_same_trace_as_without_walls(isolation: Isolation) -> None:
     reply = run_text(isolation, LOSS)
     assert reply.verdict is Verdict.OK
-    assert reply.payload == trace_reply(program(LOSS), SHAPES, seed=0).encode()
+    assert reply.payload == trace_reply(unparsed(LOSS), SHAPES, seed=0).encode()
 
 
 def test_an_endless_loop_ends_at_the_time_limit(isolation: Isolation) -> None:

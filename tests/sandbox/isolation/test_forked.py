@@ -36,7 +36,7 @@ def servers() -> set[int]:
     return {pid for pid in descendants(os.getpid()) if b"isolation.nursery" in Path(f"/proc/{pid}/cmdline").read_bytes()}
 
 
-def youngest(isolation: TracerPool) -> int:
+def youngest() -> int:
     """The process that runs the one job there is: it is the one that uses the processor."""
     before = {pid: _ticks(pid) for pid in servers()}
     assert eventually(lambda: max(_ticks(pid) - before.get(pid, 0) for pid in servers()) > 30)
@@ -70,39 +70,39 @@ def test_a_program_cannot_see_one_that_runs_beside_it(bubblewrap: TracerPool) ->
     assert not any(seen.values())
 
 
-def test_the_server_has_one_thread(isolation: TracerPool) -> None:
+def test_the_server_has_one_thread(forking: TracerPool) -> None:
     """A fork copies one thread; whatever lock another one held would stay locked for ever."""
-    run_text(isolation, LOSS)
+    run_text(forking, LOSS)
     threads = {len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in servers()}
     assert threads == {1}
 
 
-def test_a_killed_tracer_runs_again(isolation: TracerPool) -> None:
+def test_a_killed_tracer_runs_again(forking: TracerPool) -> None:
     with ThreadPoolExecutor(1) as threads:
-        job = threads.submit(run_attack, isolation, ENDLESS, seconds=8.0)
-        first = youngest(isolation)
+        job = threads.submit(run_attack, forking, ENDLESS, seconds=8.0)
+        first = youngest()
         os.kill(first, signal.SIGKILL)
         assert eventually(lambda: not alive({first}))
         assert job.result().verdict is Verdict.TIME_LIMIT  # the second attempt's
 
 
-def test_a_tracer_that_is_always_killed_is_lost(isolation: TracerPool) -> None:
+def test_a_tracer_that_is_always_killed_is_lost(forking: TracerPool) -> None:
     with ThreadPoolExecutor(1) as threads:
-        job = threads.submit(run_attack, isolation, ENDLESS, seconds=30.0)
+        job = threads.submit(run_attack, forking, ENDLESS, seconds=30.0)
         for _ in range(2):
-            os.kill(youngest(isolation), signal.SIGKILL)
+            os.kill(youngest(), signal.SIGKILL)
         with pytest.raises(WorkerLost, match="killed by somebody else"):
             job.result()
 
 
-def test_a_lost_server_is_replaced_and_its_job_runs_again(isolation: TracerPool) -> None:
+def test_a_lost_server_is_replaced_and_its_job_runs_again(forking: TracerPool) -> None:
     with ThreadPoolExecutor(1) as threads:
-        job = threads.submit(run_attack, isolation, ENDLESS, seconds=8.0)
-        youngest(isolation)
+        job = threads.submit(run_attack, forking, ENDLESS, seconds=8.0)
+        youngest()
         for pid in servers():
             os.kill(pid, signal.SIGKILL)
         assert job.result().verdict is Verdict.TIME_LIMIT
-    assert run_text(isolation, LOSS).verdict is Verdict.OK
+    assert run_text(forking, LOSS).verdict is Verdict.OK
 
 
 def test_a_program_cannot_make_its_end_look_like_ours(isolation: TracerPool) -> None:

@@ -12,7 +12,9 @@ PID = 4242
 ERRNO = 0x00050000
 CASES = {
     "read": (0, (), seccomp.ALLOW),
-    "exit_group": (231, (), seccomp.ALLOW),
+    "exit_group": (231, (0,), seccomp.ALLOW),
+    "exit_like_a_signal": (231, (137,), ERRNO | errno.EPERM),
+    "exit_of_a_thread_like_a_signal": (60, (0x189,), ERRNO | errno.EPERM),
     "fork": (57, (), seccomp.KILL),
     "execve": (59, (), seccomp.KILL),
     "clone_of_a_process": (56, (17,), seccomp.KILL),
