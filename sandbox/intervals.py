@@ -4,7 +4,7 @@ Everywhere `runs[k]` is `[seeds]` of task k, in units of the distance between ra
 
 The interval is Student's, on the standard error that a stratified bootstrap gives (Agarwal et al. 2021, "Deep Reinforcement Learning at the
 Edge of the Statistical Precipice", section 4.1: runs are resampled within their task, tasks are kept). The bootstrap's own percentiles are
-far too narrow for two or three seeds: they held the truth in 44 to 79 of 100 cases where 95 were promised (docs/measurements/selection.md).
+far too narrow for two or three seeds: they held the truth in 44 to 77 of 100 cases where 95 were promised (docs/measurements/selection.md).
 Two things mend that. The spread is counted over n − 1 and not n, with the quantile for as many degrees of freedom as there are. And since
 two runs may agree by chance, their spread is moderated by what is usual (Smyth 2004, "Linear models and empirical Bayes methods for
 assessing differential expression", section 3), as if `freedom` more runs had been seen:

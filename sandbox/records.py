@@ -397,7 +397,7 @@ class Rung(Record):
 
 
 class Score(Record):
-    """A baseline-normalised score: interquartile mean over tasks x seeds with a 95 % stratified-bootstrap interval."""
+    """A baseline-normalised score: interquartile mean over tasks x seeds with a 95 % interval (`sandbox.intervals`)."""
 
     mean: float
     low: float
