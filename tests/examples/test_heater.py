@@ -87,3 +87,20 @@ def test_evaluate_trains_on_it_from_its_folder() -> None:
     (task,) = json.loads(done.stdout)["tasks"]
     assert task["task"] == "gymnasium:heater:Heater-v0"
     assert -150 < task["returns"][0] < 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_campaign_finds_rules_that_beat_random_play_and_says_how_they_stand_to_ppo(tmp_path: Path) -> None:
+    """As docs/custom-environments.md runs it, with fewer programs. A score of 0 is random play."""
+    archive = ["--archive", str(tmp_path / "a.sqlite")]
+    command = [sys.executable, "-m", "synth.cli.main"]
+    run = [*command, "run", "heater.toml", *archive, "--set", "budget.evaluations=6"]
+    done = subprocess.run(run, cwd=FOLDER, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    state = json.loads(subprocess.run([*command, "status", *archive, "--json"], capture_output=True, check=True).stdout)
+    best = state["leaderboard"][0]
+    assert best["score"]["low"] > 0
+    for finalist in state["holdout"]["finalists"]:
+        (against, *_) = finalist["against"]
+        assert (against["rival"], against["word"] in {"better", "level", "worse"}) == ("ppo", True)
