@@ -19,6 +19,7 @@ from sandbox.isolation.docker import ContainerTracer, check_image, settings
 from sandbox.isolation.pool import TracerPool
 from sandbox.isolation.process import StartupFailed, TracerProcess
 from tests.sandbox.isolation.attacks import LOSS, observe, run_attack, run_text
+from tests.sandbox.isolation.conftest import skip_without_docker
 
 ROOT = Path(__file__).resolve().parents[3]
 HIDDEN = {
@@ -48,11 +49,8 @@ class NoDaemon:
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[Daemon]:
-    try:
-        found = Daemon()
-        check_image(found)
-    except PrerequisiteMissing as missing:
-        pytest.skip(str(missing))
+    skip_without_docker()
+    found = Daemon()
     yield found
     found.close()
 
