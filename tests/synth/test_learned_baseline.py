@@ -76,10 +76,10 @@ def test_without_its_file_what_was_trained_is_still_known(searched: Searched) ->
         judge_finalists(searched.archive, searched.campaign.crew.judge, searched.spec, searched.archive)
 
 
-def test_cards_have_skills_in_its_units_and_the_command_names_it(searched: Searched) -> None:
+def test_cards_have_skills_and_the_command_names_it(searched: Searched) -> None:
     best = searched.archive.top("c", 1)[0]
     result = searched.archive.result(best)
-    cards = skill_cards(searched.archive, result, searched.spec)
+    cards = skill_cards(result, searched.spec)
     assert cards[0].score is not None
     command, note = reproduce(best, result, searched.spec, Path("a.sqlite"))
     words = shlex.split(command)
