@@ -39,13 +39,18 @@ def run_attack(isolation: Isolation, body: str, **limits: Any) -> Reply:
 
 def observe(isolation: Isolation, attempts: dict[str, str]) -> dict[str, float]:
     """Tries each expression inside; 1 where it neither raised nor gave False."""
-    lines = [f"        {name!r}: attempt(lambda: {expression})," for name, expression in attempts.items()]
-    text = f"{PRELUDE}\n\ndef initial_state(c):\n    return {{\n" + "\n".join(lines) + "\n    }\n\n\n"
-    text += "def loss(traj, c, state):\n    return traj.online.value[:-1] - traj.rewards, state\n"
-    reply = run_text(isolation, text)
+    reply = observe_reply(isolation, attempts)
     assert reply.payload is not None, reply.verdict
     found: dict[str, float] = json.loads(reply.payload)["initial_state"]
     return found
+
+
+def observe_reply(isolation: Isolation, attempts: dict[str, str]) -> Reply:
+    """The whole reply of `observe`; names must be lower case, and no more than 32."""
+    lines = [f"        {name!r}: attempt(lambda: {expression})," for name, expression in attempts.items()]
+    text = f"{PRELUDE}\n\ndef initial_state(c):\n    return {{\n" + "\n".join(lines) + "\n    }\n\n\n"
+    text += "def loss(traj, c, state):\n    return traj.online.value[:-1] - traj.rewards, state\n"
+    return run_text(isolation, text)
 
 
 def descendants(pid: int) -> set[int]:

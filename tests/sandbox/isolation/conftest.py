@@ -13,6 +13,7 @@ from sandbox.isolation.daemon import Daemon
 from sandbox.isolation.docker import check_image
 from sandbox.isolation.pool import TracerPool
 from sandbox.isolation.select import open_isolation
+from tests.sandbox.isolation.arsenal import SECRET
 
 MAIN = "bubblewrap" if shutil.which("bwrap") else "unsafe"
 OTHER = "unsafe" if MAIN == "bubblewrap" else "bubblewrap"
@@ -53,7 +54,8 @@ def skip_without_docker() -> None:
 
 def _open(backend: str, request: pytest.FixtureRequest) -> Iterator[TracerPool]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOSSMITH_TEST_SECRET", "key")
+        patch.setenv("LOSSMITH_TEST_SECRET", SECRET)
+        patch.setenv("OPENAI_API_KEY", SECRET)
         if backend == "docker":
             skip_without_docker()
         try:
