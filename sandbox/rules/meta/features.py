@@ -133,7 +133,7 @@ def prediction_features(z: Tensor, seen: Observed) -> list[Tensor]:
 
 def embed_predictions(logits: Tensor, net: nn.Sequential) -> Tensor:
     """One embedding of softmax(logits): `[…, P]` to `[…, 1]`."""
-    return _tail(softmax_linear(logits, _first(net).weight), net)
+    return _tail(softmax_linear(logits, _first(net).weight.T), net)
 
 
 def pair_embeddings(seen: Observed, main: Encoder, meta: Encoder) -> tuple[Embedded, Embedded]:
@@ -147,7 +147,7 @@ def pair_embeddings(seen: Observed, main: Encoder, meta: Encoder) -> tuple[Embed
 
 def _both(logits: Tensor, first: nn.Sequential, second: nn.Sequential) -> tuple[Tensor, Tensor]:
     weights = [_first(net).weight for net in (first, second)]
-    product = softmax_linear(logits, torch.cat(weights))
+    product = softmax_linear(logits, torch.cat(weights).T)
     ours, theirs = torch.split(product, [weight.shape[0] for weight in weights], -1)
     return _tail(ours, first).squeeze(-1), _tail(theirs, second).squeeze(-1)
 

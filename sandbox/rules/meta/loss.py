@@ -35,15 +35,23 @@ class LossTerms(NamedTuple):
 def agent_loss(trajectory: Trajectory, online: Heads, targets: Targets, q_td: Tensor, config: MetaNetworkConfig) -> LossTerms:
     """The terms of the loss. `targets` and `q_td` are constants for the agent unless the caller passes them uncut."""
     actions = trajectory.actions
-    taken_q = rl.select(online["q"][:-1], actions)
+    taken_q = taken(online["q"], actions)
     next_policy = online["logits"][1:].detach()
     return LossTerms(
         policy=rl.kl_divergence(targets.policy, online["logits"][:-1]),
         y=rl.kl_divergence(targets.y, online["y"][:-1]),
-        z=rl.kl_divergence(targets.z, rl.select(online["z"][:-1], actions)),
-        aux_policy=trajectory.continues * rl.kl_divergence(next_policy, rl.select(online["aux_pi"][:-1], actions)),
+        z=rl.kl_divergence(targets.z, taken(online["z"], actions)),
+        aux_policy=trajectory.continues * rl.kl_divergence(next_policy, taken(online["aux_pi"], actions)),
         value=value_loss(taken_q, q_td, config),
     )
+
+
+def taken(x: Tensor, actions: Tensor) -> Tensor:
+    """The entries of the actions taken, `[T+1, B, A, n]` and `[T, B]` to `[T, B, n]`.
+
+    Selected before the last row is left out: the other way round the gradient of the whole head would be written twice.
+    """
+    return rl.select(x, torch.cat([actions, actions[-1:]]))[:-1]
 
 
 def value_loss(logits: Tensor, td: Tensor, config: MetaNetworkConfig) -> Tensor:

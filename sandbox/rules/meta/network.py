@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sandbox.rules.meta.config import MetaNetworkConfig
-from sandbox.rules.meta.features import Encoder, Observed, embed_predictions, equivariant, features, pair_embeddings
+from sandbox.rules.meta.features import Encoder, Observed, embed_predictions, features, pair_embeddings
 
 
 class Targets(NamedTuple):
@@ -111,7 +111,14 @@ class MetaNetwork(nn.Module):
         return Targets(policy, y, z, hidden, cell, stream, meta_features, action_embedding, meta_action_embedding, unrolled, gated, summary)
 
     def _policy(self, gated: Tensor, action_embedding: Tensor) -> Tensor:
-        num_actions = action_embedding.shape[2]
-        per_action = torch.cat([gated.unsqueeze(2).expand(-1, -1, num_actions, -1), action_embedding], -1)
-        scores: Tensor = self.policy_head(equivariant(per_action, self.policy_block))
+        """An equivariant block over [gated, embedding of a], and one score an action: `[T, B, A]`.
+
+        The gated stream is the same for all actions and so is its own mean, so its part is computed once for all of them.
+        """
+        own, shared = torch.split(self.policy_block.weight, self.policy_block.in_features // 2, 1)
+        width = gated.shape[-1]
+        common = nn.functional.linear(gated, own[:, :width] + shared[:, :width], self.policy_block.bias)
+        common = common + nn.functional.linear(action_embedding.mean(2), shared[:, width:])
+        hidden = torch.relu(common.unsqueeze(2) + nn.functional.linear(action_embedding, own[:, width:]))
+        scores: Tensor = self.policy_head(hidden)
         return scores.squeeze(-1)

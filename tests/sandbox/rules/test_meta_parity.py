@@ -164,7 +164,7 @@ def test_building_blocks(path: Path, dtype: torch.dtype, key: str, tolerance: fl
         "signed_hyperbolic": rl.signed_hyperbolic(given["x"]),
         "signed_parabolic": rl.signed_parabolic(given["x"]),
         "two_hot": two_hot(given["two_hot_x"], config),
-        "value_logits_to_scalar": softmax_linear(given["logits601"], bins[None]).squeeze(-1),
+        "value_logits_to_scalar": softmax_linear(given["logits601"], bins),
         "value_from_logits": categorical_mean(given["logits601"], config),
         "value_loss_from_td": value_loss(given["logits601"], given["td"], config),
         "kl_p_q": rl.kl_divergence(given["kl_p"], given["kl_q"]),
