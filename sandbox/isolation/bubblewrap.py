@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sandbox.errors import PrerequisiteMissing
+from sandbox.isolation import cgroups
 from sandbox.isolation.forked import Launch, Nursery
 from sandbox.isolation.interpreter import FLAGS, NURSERY, SOURCE_ROOT, environment, executable, interpreter_files, package_roots
 from sandbox.isolation.pool import TracerPool
@@ -33,7 +34,8 @@ _UNSHARED = ("net", "pid", "ipc", "uts")
 
 
 def open_bubblewrap(pool_size: int) -> TracerPool:
-    """The pool. Raises PrerequisiteMissing where bubblewrap is not installed."""
+    """The pool, once what a crashed run left is swept away. Raises PrerequisiteMissing where bubblewrap is not installed."""
+    cgroups.sweep()
     return TracerPool(NAME, Nursery(launch()), pool_size, check_hello)
 
 

@@ -16,6 +16,7 @@ from typing import IO
 from sandbox.errors import WorkerLost
 from sandbox.execution import limits as machine
 from sandbox.execution.server import Server, tail
+from sandbox.isolation.cgroups import Cage, open_cage
 from sandbox.isolation.process import End, StartupFailed
 from sandbox.records import Limits
 
@@ -77,6 +78,7 @@ class ForkedTracer:
         self._news = b""
         self._kills = 0
         self._closed = False
+        self._cage: Cage | None = None
         self.pid = 0
         if hasattr(socket, "SO_PASSCRED"):  # Linux
             self._data.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -93,8 +95,12 @@ class ForkedTracer:
         return self._data.fileno()
 
     def bound(self, limits: Limits) -> None:
-        """Counts from here on whom the kernel's memory killer strikes."""
+        """Locks it into control groups where that can be done, and counts from here on whom the kernel's memory killer strikes."""
         self._kills = machine.oom_kills()
+        self._cage = open_cage(limits.memory_bytes) if self.pid else None
+        if self._cage is not None:
+            with contextlib.suppress(OSError):  # it has ended: its status says how
+                self._cage.add(self.pid)
 
     def send(self, data: bytes) -> int:
         """Sends what fits."""
@@ -162,9 +168,14 @@ class ForkedTracer:
         for news in map(json.loads, lines):
             if "status" in news:
                 code = os.waitstatus_to_exitcode(news["status"])
-                self._end = End(code, out_of_memory=code == -9 and machine.oom_kills() > self._kills)
+                self._end = End(code, out_of_memory=code == -9 and self._memory_ran_out())
+
+    def _memory_ran_out(self) -> bool:
+        return self._cage.out_of_memory if self._cage is not None else machine.oom_kills() > self._kills
 
     def _release(self) -> None:
+        if self._cage is not None:
+            self._cage.close()
         for resource in (self._data, self._status, self._log):
             resource.close()
 

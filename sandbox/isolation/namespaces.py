@@ -28,6 +28,7 @@ def go_on_alone() -> None:
     libc = _libc()
     _check(libc.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID | CLONE_NEWNET))
     _check(libc.mount(b"none", b"/tmp", b"tmpfs", _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, b"size=4k"))
+    os.chdir("/")  # where it stands may be the folder that was just covered
     child = os.fork()
     if child:
         _end_as(child)

@@ -62,7 +62,17 @@ class TracerPool:
             except WorkerLost:
                 if self._closed:
                     raise
+                self._renew()
         return self._run_once(request, limits)
+
+    def _renew(self) -> None:
+        """Lets go of whoever waits: what ended one process may be about to end them."""
+        with self._changed:
+            waiting = [process for process in self._waiting if isinstance(process, TracerProcess)]
+            self._waiting.clear()
+            self._changed.notify_all()
+        for process in waiting:
+            process.kill()
 
     def _run_once(self, request: bytes, limits: Limits) -> Reply:
         process = self._ready_process()

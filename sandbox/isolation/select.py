@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Literal, NamedTuple
 
 from sandbox.errors import OurFault, PrerequisiteMissing
+from sandbox.isolation import cgroups
 from sandbox.isolation.bubblewrap import open_bubblewrap
 from sandbox.isolation.pool import TracerPool
 from sandbox.isolation.unsafe import open_unsafe
@@ -76,14 +78,28 @@ def _tested(open_pool: Callable[[], TracerPool], name: str, remedy: str) -> Trac
 
 
 def probe() -> list[ProbeRow]:
-    """What works here, found out by starting it."""
-    rows = [_probe("docker", "a container for every program"), _probe("bubblewrap", "namespaces of its own for every program")]
-    return [*rows, ProbeRow("unsafe", True, "a plain child process, only with --unsafe", "")]
+    """What works here, found out by starting it and attacking it."""
+    return [_probe("docker"), _probe("bubblewrap"), ProbeRow("unsafe", True, "a plain child process, only with --unsafe", "")]
 
 
-def _probe(name: str, works: str) -> ProbeRow:
+def _probe(name: str) -> ProbeRow:
+    from sandbox.isolation import probes
+
     try:
-        _OPENED[name](1).close()
+        with closing(_OPENED[name](1)) as pool:
+            breached = probes.breaches(pool)
     except OurFault as error:
         return ProbeRow(name, False, error.message, error.remedy)
-    return ProbeRow(name, True, f"{works}, without network, files or privileges of yours", "")
+    if breached:
+        return ProbeRow(name, False, f"does not stop: {', '.join(breached)}", "Do not use it on this machine; report this.")
+    return ProbeRow(name, True, f"stops all {probes.COUNT} probes; memory {_memory_limit(name)}", "")
+
+
+def _memory_limit(name: str) -> str:
+    """What bounds memory there, and so what is weaker."""
+    if name == "docker":
+        return "is bounded by the daemon's control groups"
+    kind = cgroups.kind()
+    if kind:
+        return f"is bounded by {kind}"
+    return "is bounded for each process alone, since this user may make no control groups: weaker, but a program has only one process"

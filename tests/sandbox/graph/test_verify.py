@@ -277,6 +277,11 @@ def test_refused(rows: list[Any], code: str) -> None:
     assert refusal(graph_json(rows)).code == code
 
 
+def test_a_hundred_megabytes_are_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "loads", lambda text: pytest.fail("parsed"))
+    assert refusal('{"nodes": [' + " " * 100_000_000 + '], "outputs": {}}').code == "too-large"
+
+
 def test_nan_in_json_is_refused() -> None:
     assert (
         refusal('{"nodes": [["input", ["rewards"], {}], ["aten.add.Tensor", [{"n": 0}, NaN], {}]], "outputs": {"loss": {"n": 1}}}').code

@@ -1,7 +1,7 @@
 """Attacks by group. `ATTEMPTS` are expressions that must not succeed inside; `ENDINGS` take a process each; `LEGAL` pass the parse gate.
 
 Inside, a text has `os`, `sys`, `modules` (sys.modules), `builtins` (the unrestricted ones, as a dict) and `libc` in hand
-(`attacks.PRELUDE`).
+(`sandbox.isolation.probes.PRELUDE`).
 SECRET stands in the environment of whoever opened the sandbox and in a file that everybody may read, whose path is put for CANARY.
 """
 

@@ -8,23 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.isolation.base import Isolation, Reply
+from sandbox.isolation.probes import LOSS, PRELUDE, attempts_text
 from sandbox.isolation.siege import run_unparsed
 from sandbox.records import Limits
-
-LOSS = "def loss(traj, c):\n    return (traj.online.value[:-1] - traj.rewards) ** 2\n"
-PRELUDE = """
-os, sys, builtins = torch.os, torch.sys, torch.os.__builtins__
-modules = sys.modules
-libc = torch.ctypes.CDLL(None)
-
-
-def attempt(action):
-    try:
-        return float(action() is not False)
-    except builtins["BaseException"]:
-        return 0.0
-
-"""
 
 
 def run_text(isolation: Isolation, text: str, **limits: Any) -> Reply:
@@ -47,10 +33,7 @@ def observe(isolation: Isolation, attempts: dict[str, str]) -> dict[str, float]:
 
 def observe_reply(isolation: Isolation, attempts: dict[str, str]) -> Reply:
     """The whole reply of `observe`; names must be lower case, and no more than 32."""
-    lines = [f"        {name!r}: attempt(lambda: {expression})," for name, expression in attempts.items()]
-    text = f"{PRELUDE}\n\ndef initial_state(c):\n    return {{\n" + "\n".join(lines) + "\n    }\n\n\n"
-    text += "def loss(traj, c, state):\n    return traj.online.value[:-1] - traj.rewards, state\n"
-    return run_text(isolation, text)
+    return run_text(isolation, attempts_text(attempts))
 
 
 def descendants(pid: int) -> set[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from sandbox.errors import PrerequisiteMissing
 from sandbox.isolation import bubblewrap as backend
+from sandbox.isolation.interpreter import package_roots
 from sandbox.isolation.pool import TracerPool
 from tests.sandbox.isolation.attacks import observe
 
@@ -101,3 +104,47 @@ def test_no_bubblewrap_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(backend.shutil, "which", lambda name: None)
     with pytest.raises(PrerequisiteMissing, match=r"apt-get install bubblewrap.*--unsafe"):
         backend.launch()
+
+
+PROBES = """
+from contextlib import closing
+from sandbox.isolation.probes import breaches
+from sandbox.isolation.select import open_isolation, _memory_limit
+with closing(open_isolation("bubblewrap", 1)) as pool:
+    print(breaches(pool), _memory_limit("bubblewrap"))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_it_stops_as_much_for_a_plain_user_of_a_fresh_account() -> None:
+    """An account without a home, groups or rights; it needs an interpreter that it may read."""
+    user = 64123
+    if not _may_run(user, sys.executable):
+        pytest.skip("no other account may read this interpreter")
+    path = os.pathsep.join([str(ROOT), *(str(folder) for folder in package_roots())])
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROBES],
+        user=user,
+        group=user,
+        extra_groups=[],
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    if "user namespaces" in done.stderr:
+        pytest.skip("plain users may make no namespaces here")
+    assert done.stdout.startswith("[] is bounded for each process alone"), done.stderr
+
+
+def _may_run(user: int, command: str) -> bool:
+    try:
+        tried = subprocess.run(
+            [command, "-c", "import torch"], user=user, group=user, extra_groups=[], cwd="/", capture_output=True, check=False
+        )
+    except PermissionError:
+        return False
+    return tried.returncode == 0

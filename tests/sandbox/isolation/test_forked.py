@@ -78,6 +78,7 @@ def test_the_server_has_one_thread(forking: TracerPool) -> None:
 
 
 def test_a_killed_tracer_runs_again(forking: TracerPool) -> None:
+    run_text(forking, LOSS)  # the server is up, and idle
     with ThreadPoolExecutor(1) as threads:
         job = threads.submit(run_attack, forking, ENDLESS, seconds=8.0)
         first = youngest()
@@ -87,6 +88,7 @@ def test_a_killed_tracer_runs_again(forking: TracerPool) -> None:
 
 
 def test_a_tracer_that_is_always_killed_is_lost(forking: TracerPool) -> None:
+    run_text(forking, LOSS)  # the server is up, and idle
     with ThreadPoolExecutor(1) as threads:
         job = threads.submit(run_attack, forking, ENDLESS, seconds=30.0)
         for _ in range(2):
@@ -96,6 +98,7 @@ def test_a_tracer_that_is_always_killed_is_lost(forking: TracerPool) -> None:
 
 
 def test_a_lost_server_is_replaced_and_its_job_runs_again(forking: TracerPool) -> None:
+    run_text(forking, LOSS)  # the server is up, and idle
     with ThreadPoolExecutor(1) as threads:
         job = threads.submit(run_attack, forking, ENDLESS, seconds=8.0)
         youngest()
