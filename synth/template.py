@@ -74,5 +74,7 @@ seeds = 3
 # run_seconds = 600       # of one training
 # memory_gb = 4
 
-# baseline = "ppo"        # what a score of 1 means; stands above the first [section]
+# What a score of 1 means; stands above the first [section]. A reference, a meta-network of `lossmith baseline list`, or the file of one,
+# which a section [network] may tell how to train: learning_rate, replay_ratio; sha256 where it must be a certain one.
+# baseline = "ppo"
 """

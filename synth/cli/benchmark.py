@@ -68,7 +68,7 @@ def benchmark(
     rungs = _rungs(tasks, steps, seeds, episodes)
     agent = checked_record(AgentSettings, num_envs=num_envs)
     rival = baseline or _default_baseline(needed=BASELINE in rules)
-    names = _once([rival if name == BASELINE else name for name in rules])
+    names = tuple(dict.fromkeys(rival if name == BASELINE else name for name in _once(rules)))
     sources = {name: find_rule(name, archive, network_learning_rate) for name in (*names, rival)}
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_archive(default_path(archive))))
