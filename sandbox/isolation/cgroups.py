@@ -29,8 +29,13 @@ class Cage:
     def __init__(self, groups: Mapping[str, Path]) -> None:
         self._groups = groups
 
+    def limit(self, memory_bytes: int) -> None:
+        """Sets what may be used beyond what a process that is added brings along. Raises OSError where that cannot be done."""
+        _limit(self._groups, memory_bytes + SLACK_BYTES)
+
     def add(self, pid: int) -> None:
-        """Locks a process in. Raises OSError where that cannot be done."""
+        """Locks a process in, which takes milliseconds. Raises OSError where that cannot be done."""
+        assert pid > 0, "the kernel takes 0 for whoever writes it"
         for group in set(self._groups.values()):
             (group / "cgroup.procs").write_text(str(pid))
 
@@ -50,8 +55,8 @@ class Cage:
             _remove(group)
 
 
-def open_cage(memory_bytes: int) -> Cage | None:
-    """Groups with these limits, or None where they cannot be made."""
+def open_cage(memory_bytes: int = 1 << 30) -> Cage | None:
+    """Groups with this limit, or None where they cannot be made."""
     name = f"{PREFIX}{owner.mark()}-{next(_numbers)}"
     groups: dict[str, Path] = {}
     try:
@@ -69,7 +74,7 @@ def open_cage(memory_bytes: int) -> Cage | None:
 
 def kind() -> str:
     """`cgroups v1`, `cgroups v2`, or nothing where none can be made."""
-    cage = open_cage(1 << 30)
+    cage = open_cage()
     if cage is None:
         return ""
     cage.close()
@@ -80,7 +85,7 @@ def sweep() -> int:
     """Removes what crashed runs have left, and says how many groups that were."""
     found = [group for base in set(_bases().values()) for group in base.glob(f"{PREFIX}*-*") if owner.is_gone(_mark(group))]
     for group in found:
-        _remove(group)
+        _remove(group, patience=0.0)
     return len(found)
 
 
@@ -89,13 +94,20 @@ def _mark(group: Path) -> str:
 
 
 def _limit(groups: Mapping[str, Path], memory_bytes: int) -> None:
-    """Raises OSError where a limit cannot be set, KeyError where a controller is missing. Swap need not be there."""
-    version_2 = _is_v2()
-    (groups["memory"] / ("memory.max" if version_2 else "memory.limit_in_bytes")).write_text(str(memory_bytes))
+    """Raises OSError where a limit cannot be set, KeyError where a controller is missing. Swap need not be there.
+
+    In version 1 the limit with swap may never be the lower one, so a rising limit sets it first.
+    """
+    memory, version_2 = groups["memory"], _is_v2()
     (groups["pids"] / "pids.max").write_text(str(PROCESSES))
-    swap = groups["memory"] / ("memory.swap.max" if version_2 else "memory.memsw.limit_in_bytes")
-    if swap.exists():
-        swap.write_text("0" if version_2 else str(memory_bytes))
+    bound = memory / ("memory.max" if version_2 else "memory.limit_in_bytes")
+    swap = memory / ("memory.swap.max" if version_2 else "memory.memsw.limit_in_bytes")
+    writes = [(bound, str(memory_bytes)), (swap, "0" if version_2 else str(memory_bytes))]
+    if not version_2 and swap.exists() and int(swap.read_text()) < memory_bytes:
+        writes.reverse()
+    for file, value in writes:
+        if file == bound or file.exists():
+            file.write_text(value)
 
 
 def _is_v2() -> bool:
@@ -129,9 +141,9 @@ def _own() -> Iterator[tuple[list[str], str]]:
             yield controllers.split(","), path
 
 
-def _remove(group: Path) -> None:
+def _remove(group: Path, patience: float = SECONDS_TO_EMPTY) -> None:
     """A group whose last process has just ended may be busy for a moment."""
-    deadline = time.monotonic() + SECONDS_TO_EMPTY
+    deadline = time.monotonic() + patience
     while True:
         try:
             group.rmdir()

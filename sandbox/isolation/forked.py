@@ -95,12 +95,10 @@ class ForkedTracer:
         return self._data.fileno()
 
     def bound(self, limits: Limits) -> None:
-        """Locks it into control groups where that can be done, and counts from here on whom the kernel's memory killer strikes."""
+        """Sets what its control groups allow, and counts from here on whom the kernel's memory killer strikes."""
         self._kills = machine.oom_kills()
-        self._cage = open_cage(limits.memory_bytes) if self.pid else None
         if self._cage is not None:
-            with contextlib.suppress(OSError):  # it has ended: its status says how
-                self._cage.add(self.pid)
+            self._cage.limit(limits.memory_bytes)
 
     def send(self, data: bytes) -> int:
         """Sends what fits."""
@@ -112,7 +110,7 @@ class ForkedTracer:
             return len(data)
 
     def receive(self) -> bytes | None:
-        """What has come. The first bytes tell which process it is."""
+        """What has come. The first bytes, its greeting, tell which process it is."""
         try:
             chunk, notes, _, _ = self._data.recvmsg(CHUNK, socket.CMSG_SPACE(_CREDENTIALS.size))
         except BlockingIOError:
@@ -121,7 +119,8 @@ class ForkedTracer:
             return b""
         for level, kind, data in notes:
             if not self.pid and (level, kind) == (socket.SOL_SOCKET, getattr(socket, "SCM_CREDENTIALS", None)):
-                self.pid = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0]
+                self.pid = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])[0]  # 0 where nobody sent anything: it has ended
+                self._lock_in()
         return chunk
 
     def wait(self, seconds: float) -> End | None:
@@ -169,6 +168,13 @@ class ForkedTracer:
             if "status" in news:
                 code = os.waitstatus_to_exitcode(news["status"])
                 self._end = End(code, out_of_memory=code == -9 and self._memory_ran_out())
+
+    def _lock_in(self) -> None:
+        """Into control groups, where they can be made: when it greets, long before it is given any text."""
+        self._cage = open_cage() if self.pid else None
+        if self._cage is not None:
+            with contextlib.suppress(OSError):  # it has ended: its status says how
+                self._cage.add(self.pid)
 
     def _memory_ran_out(self) -> bool:
         return self._cage.out_of_memory if self._cage is not None else machine.oom_kills() > self._kills

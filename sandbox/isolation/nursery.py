@@ -1,4 +1,4 @@
-"""The sandbox's fork server: imports torch and traces one tiny program once, then forks a tracer for every job in some ten milliseconds.
+"""The sandbox's fork server: imports torch and traces three programs of ours once, then forks a tracer for every job, in milliseconds.
 
 It never sees a program: text goes from the parent to the forked tracer alone, over a socket that this process has closed, and nothing
 comes back here but the tracer's exit status. A tracer is used once, so no program ever meets what another one has touched.
@@ -39,7 +39,7 @@ def main() -> None:
     """Warms up and serves."""
     control = claim_control()
     limits.adopt_orphans()
-    tracer.warm_up()
+    tracer.warm_up(many=True)
     serve(control, live)
 
 

@@ -57,14 +57,14 @@ def live(source: int, wire: int) -> None:
     os._exit(0)  # no exit handler that the program may have left behind
 
 
-def warm_up() -> None:
-    """Imports torch and traces one tiny program, so that a job finds everything loaded."""
+def warm_up(many: bool = False) -> None:
+    """Imports torch and traces one tiny program, so that a job finds everything loaded; more of them where `many` jobs are to come."""
     import torch
 
     torch.set_num_threads(1)
-    from sandbox.isolation.warm_up import warm_up
+    from sandbox.isolation import warm_up
 
-    warm_up()
+    warm_up.warm_up_for_many() if many else warm_up.warm_up()
 
 
 def _greeting() -> dict[str, object]:

@@ -1,9 +1,16 @@
-"""What every job needs loaded before it starts: one tiny program, traced, checked and thrown away. Runs inside the sandbox."""
+"""What every job needs loaded before it starts: one tiny program, traced, checked and thrown away. Runs inside the sandbox.
+
+A server that forks many tracers traces two large programs more, at the gates' shapes: torch remembers what it has worked out for each
+operation at each shape, and a fork finds that. Measured: 0.7 CPU-seconds once, and 40 of 235 ms less for every program.
+"""
 
 from __future__ import annotations
 
+from sandbox.language.gates import GATE_SHAPES
+from sandbox.language.program import parse
 from sandbox.language.trace import trace_reply
 from sandbox.records import Act, Constant, Head, Program, Shape
+from sandbox.rules.references import reference_text
 
 TEXT = """
 def initial_state(c):
@@ -33,6 +40,17 @@ PROGRAM = Program(
 
 def warm_up() -> None:
     """Raises RuntimeError if a program that is known to be good does not trace: then the machinery is broken."""
-    reply = trace_reply(PROGRAM, (Shape(2, 2, 2), Shape(3, 1, 4)), seed=0)
+    _trace(PROGRAM, (Shape(2, 2, 2), Shape(3, 1, 4)))
+
+
+def warm_up_for_many() -> None:
+    """See the module. Raises RuntimeError as `warm_up` does."""
+    warm_up()
+    for name in ("categorical_retrace", "discorl_like"):
+        _trace(parse(reference_text(name)), GATE_SHAPES)
+
+
+def _trace(program: Program, shapes: tuple[Shape, ...]) -> None:
+    reply = trace_reply(program, shapes, seed=0)
     if '"graphs"' not in reply:
         raise RuntimeError(f"the warm-up program was refused: {reply}")

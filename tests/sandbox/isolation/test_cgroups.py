@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from sandbox.errors import Verdict
+from sandbox.errors import PrerequisiteMissing, Verdict, WorkerLost
 from sandbox.isolation import cgroups
+from sandbox.isolation.forked import Launch, Nursery
 from sandbox.isolation.pool import TracerPool
+from sandbox.isolation.select import open_isolation
 from tests.sandbox.execution.test_contract import eventually
 from tests.sandbox.isolation.attacks import run_attack
 
@@ -63,14 +66,36 @@ def test_who_stays_within_is_left_alone() -> None:
 
 
 @needs_cgroups
-def test_a_job_runs_in_a_cage_and_leaves_none(bubblewrap: TracerPool) -> None:
-    before, seen = set(ours()), []
-    job = threading.Thread(target=lambda: seen.append(run_attack(bubblewrap, "while True:\n    pass", seconds=2.0).verdict))
-    job.start()
-    assert eventually(lambda: any((group / "cgroup.procs").read_text() for group in set(ours()) - before if group.exists()))
-    job.join()
-    assert seen == [Verdict.TIME_LIMIT]
-    assert set(ours()) <= before
+def test_a_job_runs_in_a_cage_of_its_own_limit_and_leaves_none() -> None:
+    before, own = set(ours()), Path("/proc/self/cgroup").read_text()
+    try:
+        pool = open_isolation("bubblewrap", pool_size=1)
+    except PrerequisiteMissing as missing:
+        pytest.skip(str(missing))
+    with closing(pool), ThreadPoolExecutor(1) as threads:
+        job = threads.submit(run_attack, pool, "while True:\n    pass", seconds=3.0, memory_bytes=123 << 20)
+        bound = str((123 << 20) + cgroups.SLACK_BYTES)
+        files = ("memory.max", "memory.limit_in_bytes")
+        assert eventually(lambda: any(_says(group / name, bound) for group in ours() for name in files))
+        assert job.result().verdict is Verdict.TIME_LIMIT
+    assert set(ours()) == before
+    assert Path("/proc/self/cgroup").read_text() == own, "the parent was locked in with its job"
+
+
+def _says(file: Path, text: str) -> bool:
+    try:
+        return file.read_text().strip() == text
+    except OSError:
+        return False
+
+
+@needs_cgroups
+def test_a_process_that_never_greeted_locks_nobody_in() -> None:
+    own = Path("/proc/self/cgroup").read_text()
+    pool = TracerPool("dead", Nursery(Launch(("/bin/sh", "-c", "sleep 0.2"), {})), 1)
+    with closing(pool), pytest.raises(WorkerLost):
+        pool.test()
+    assert Path("/proc/self/cgroup").read_text() == own
 
 
 @needs_cgroups
