@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sandbox.errors import Gate, Refusal
+from sandbox.language.trees import parse_module
 from sandbox.records import Program
 from sandbox.rules.base import Batch, Heads, State
 from sandbox.rules.program_rule import ProgramRule
@@ -57,13 +58,13 @@ def newborn_state(rule: ProgramRule) -> State:
 
 def loss_place(program: Program) -> int:
     """Line of `def loss`, 0 if there is none."""
-    nodes = ast.parse(program.text).body
+    nodes = parse_module(program.text).body
     return next((node.lineno for node in nodes if isinstance(node, ast.FunctionDef) and node.name == "loss"), 0)
 
 
 def head_place(program: Program, head: str) -> int:
     """Line of the head's entry in HEADS, or that of `def loss` if it stands nowhere."""
-    for node in ast.parse(program.text).body:
+    for node in parse_module(program.text).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and ast.unparse(node.targets[0]) == "HEADS":
             lines = [key.lineno for key in node.value.keys if isinstance(key, ast.Constant) and key.value == head]
             return lines[0] if lines else node.lineno

@@ -17,6 +17,7 @@ from typing import Final
 
 from sandbox.errors import Gate, Refusal
 from sandbox.language import limits
+from sandbox.language.trees import parse_module
 
 _COOKIE: Final = re.compile(r"^[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # control, format (bidirectional marks), surrogates, odd line ends
@@ -124,7 +125,7 @@ def parse_python(text: str) -> ast.Module:
     try:
         with _PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            return parse_module(text)
     except SyntaxError as error:
         raise _from_syntax_error(error) from None
     except (RecursionError, MemoryError):  # the parser's own guards against deep chains of operators

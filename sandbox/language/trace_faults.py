@@ -14,6 +14,8 @@ from functools import lru_cache
 from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
+from sandbox.language.trees import parse_module
+
 FILENAME = "<program>"
 """The program's text is compiled under this name; frames of this file are the program's."""
 
@@ -186,7 +188,7 @@ def called_name(text: str, place: Place) -> str:
 
 def _tree(text: str) -> ast.Module:
     try:
-        return ast.parse(text)
+        return parse_module(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module(body=[], type_ignores=[])
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from sandbox.language.trees import parse_module
 from synth.card.expressions import maths, variable
 from synth.card.notation import Lines, Maths, Operator, Row, Script, Sign, apply, bracket, listed, row
 from synth.proposers.edits.printing import signed_terms
@@ -31,7 +32,7 @@ class Function(NamedTuple):
 
 def functions(text: str) -> tuple[Function, ...]:
     """The loss first, then helpers in the order of the text. `text` is a valid program."""
-    found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef) and node.name != "initial_state"]
+    found = [node for node in parse_module(text).body if isinstance(node, ast.FunctionDef) and node.name != "initial_state"]
     return tuple(_function(node) for node in sorted(found, key=lambda node: node.name != "loss"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from sandbox.errors import UsageError
+from sandbox.language.trees import parse_module
 
 TAKEN = frozenset({"gym", "np", "nn"})
 """Names of the exported file that a program might give to a function of its own; all others are CamelCase or reserved in the language."""
@@ -33,7 +34,7 @@ class Parts(NamedTuple):
 
 def split(text: str) -> Parts:
     """Takes a valid program's text apart. UsageError where one of its functions has a name that the file itself needs."""
-    tree = ast.parse(text)
+    tree = parse_module(text)
     functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     if functions & TAKEN:
         name = min(functions & TAKEN)

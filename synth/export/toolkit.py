@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final, NamedTuple
 
+from sandbox.language.trees import parse_module
+
 _MODULES: Final = ("sandbox.graph.recurrence", "sandbox.language.toolkit_maths", "sandbox.language.toolkit_returns")
 _RENAMED: Final = {"scan": "linear_recurrence", "_torch": "torch", "Number": "Tensor | float"}
 
@@ -43,7 +45,7 @@ def toolkit_source(names: set[str]) -> tuple[str, str]:
 
 def used_functions(text: str) -> set[str]:
     """The functions of `rl` that a program's text reads."""
-    nodes = ast.walk(ast.parse(text))
+    nodes = ast.walk(parse_module(text))
     return {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "rl"}
 
 
@@ -54,7 +56,7 @@ def _pieces() -> dict[str, _Piece]:
         spec = importlib.util.find_spec(module)
         source = spec.loader.get_source(module) if spec and spec.loader else None  # type: ignore[attr-defined]
         assert source is not None, f"{module} is installed as source"
-        for node in ast.parse(source).body:
+        for node in parse_module(source).body:
             if isinstance(node, ast.FunctionDef) and node.name != "linear_recurrence":  # of which `scan` is the plain form
                 found[_RENAMED.get(node.name, node.name)] = _Piece(node, source.split("\n"))
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Constant):

@@ -9,6 +9,7 @@ from typing import Final
 
 import sandbox.language
 from sandbox.language import limits, vocabulary
+from sandbox.language.trees import parse_module
 from sandbox.records import Record, Training
 
 _FOLDER: Final = Path(sandbox.language.__file__).parent
@@ -99,7 +100,7 @@ def training_bounds() -> tuple[Setting, ...]:
 
 
 def _tree(module: str) -> ast.Module:
-    return ast.parse((_FOLDER / f"{module}.py").read_text(encoding="utf-8"))
+    return parse_module((_FOLDER / f"{module}.py").read_text(encoding="utf-8"))
 
 
 def _legend() -> str:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from sandbox.language.limits import LINE_CHARACTERS
+from sandbox.language.trees import parse_module
 from synth.proposers.edits.draft import Draft, expression
 
 
@@ -35,7 +36,7 @@ def _laid_out(text: str, values: Mapping[str, float]) -> str:
 
 def _numbers(text: str) -> Iterator[tuple[ast.expr, str]]:
     """Where the value of each constant stands, and its name."""
-    for statement in ast.parse(text).body:
+    for statement in parse_module(text).body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         table = getattr(statement, "value", None)
         if isinstance(table, ast.Dict) and any(isinstance(target, ast.Name) and target.id == "CONSTANTS" for target in targets):

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sandbox.language.program import parse
+from sandbox.language.trees import parse_expression, parse_module
 from sandbox.language.vocabulary import BUILTINS, MODULES
 from sandbox.records import Act, Head, Program
 from synth.proposers.edits.printing import print_program, remember_text, signed_terms, sum_of
@@ -29,12 +30,12 @@ def pick(stream: np.random.Generator, items: Sequence[Item]) -> Item:
 
 def expression(text: str) -> ast.expr:
     """The syntax tree of one expression."""
-    return ast.parse(text.strip(), mode="eval").body
+    return parse_expression(text.strip())
 
 
 def statements(text: str) -> list[ast.stmt]:
     """The syntax trees of statements, without memory of where they stood."""
-    return ast.parse(text).body
+    return parse_module(text).body
 
 
 def rounded(value: float, digits: int = 2) -> float:
@@ -62,7 +63,7 @@ class Draft:
     def read(cls, text: str) -> Draft:
         """A draft of a valid program. Raises Refusal."""
         program = parse(text)
-        tree = ast.parse(text)
+        tree = parse_module(text)
         remember_text(text, tree)
         heads = {head.name: head for head in program.heads}
         return cls(tree, heads, {one.name: one.value for one in program.constants}, program.act, program)
