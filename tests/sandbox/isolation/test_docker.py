@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
+import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +20,15 @@ import pytest
 from sandbox.errors import PrerequisiteMissing, Verdict, WorkerLost
 from sandbox.isolation import contents, docker, owner
 from sandbox.isolation.daemon import CONTENT, IMAGE, OWNER, Daemon
-from sandbox.isolation.docker import ContainerTracer, check_image, settings
+from sandbox.isolation.docker import ContainerTracer, check_image, open_docker, settings
 from sandbox.isolation.pool import TracerPool
 from sandbox.isolation.process import StartupFailed, TracerProcess
+from tests.sandbox.execution.test_contract import eventually
 from tests.sandbox.isolation.attacks import LOSS, observe, run_attack, run_text
 from tests.sandbox.isolation.conftest import skip_without_docker
 
 ROOT = Path(__file__).resolve().parents[3]
+DAEMON = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 HIDDEN = {
     "passwords": "os.open('/etc/passwd', 0)",
     "home_of_the_host": "[name for name in os.listdir('/root') if name.startswith('.bash')][0]",
@@ -206,3 +214,102 @@ def test_a_container_that_does_not_start_says_why(daemon: Daemon) -> None:
 def test_the_image_says_what_it_holds(daemon: Daemon) -> None:
     labels = daemon.call(lambda api: api.inspect_image(IMAGE))["Config"]["Labels"]
     assert labels[CONTENT] == contents.digest()
+
+
+# -------------------------------------------------------------------------------------------------------- fault drill
+class Door:
+    """A way to the daemon that can be shut, which for whoever uses it is the daemon's death."""
+
+    def __init__(self, daemon: str, path: Path) -> None:
+        self.address = f"unix://{path}"
+        self._daemon = daemon
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._open: list[socket.socket] = [self._listener]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def shut(self) -> None:
+        """Every connection ends, and nobody listens any more."""
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                ours, theirs = self._listener.accept()[0], socket.socket(socket.AF_UNIX)
+                theirs.connect(self._daemon)
+                self._open += [ours, theirs]
+                for source, sink in ((ours, theirs), (theirs, ours)):
+                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pump(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+def lose_the_daemon(daemon: Daemon, path: Path) -> None:
+    """A job is at work when its daemon dies."""
+    before = {container["Id"] for container in ours(daemon)}
+    door = Door(DAEMON.removeprefix("unix://"), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", door.address)
+        pool = open_docker(pool_size=1)
+        pool.test()
+        with ThreadPoolExecutor(1) as threads:
+            job = threads.submit(run_attack, pool, "while True:\n    pass", seconds=60.0)
+            assert eventually(lambda: len({container["Id"] for container in ours(daemon)} - before) == 2)
+            door.shut()
+            with pytest.raises(WorkerLost, match="Docker failed") as caught:
+                job.result()
+        assert "lossmith doctor" in caught.value.remedy
+        pool.close()
+        with pytest.raises(PrerequisiteMissing, match="No docker daemon answers"):
+            open_docker(pool_size=1)
+    for container in ours(daemon):  # the next run's sweep would do it, once this process has ended
+        if container["Id"] not in before:
+            daemon.remove(container["Id"])
+
+
+@pytest.mark.docker
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK closes no socket of a call that failed
+def test_a_daemon_that_dies_under_a_job_is_our_fault(daemon: Daemon, tmp_path: Path) -> None:
+    lose_the_daemon(daemon, tmp_path / "door.sock")
+    gc.collect()
+
+
+@pytest.mark.docker
+def test_a_deleted_image_is_our_fault(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon.call(lambda api: api.tag(IMAGE, "lossmith-drill"))
+    monkeypatch.setattr(docker, "IMAGE", "lossmith-drill")
+    pool = TracerPool("docker", docker.Containers(Daemon(), None), 1)
+    pool.test()
+    daemon.call(lambda api: api.remove_image("lossmith-drill", noprune=True))
+    replies = [run_text(pool, LOSS).verdict]  # in the container that was waiting
+    with contextlib.suppress(WorkerLost):  # and in one that may have been created by then
+        replies.append(run_text(pool, LOSS).verdict)
+    with pytest.raises(WorkerLost, match="lossmith-drill"):
+        run_text(pool, LOSS)
+    pool.close()
+    assert set(replies) == {Verdict.OK}
+
+
+@pytest.mark.docker
+def test_a_container_killed_by_somebody_else_runs_again(daemon: Daemon) -> None:
+    before = {container["Id"] for container in ours(daemon)}
+    pool = TracerPool("docker", docker.Containers(Daemon(), None), 1)
+    pool.test()
+    with ThreadPoolExecutor(1) as threads:
+        job = threads.submit(run_attack, pool, "while True:\n    pass", seconds=6.0)
+        assert eventually(lambda: len({container["Id"] for container in ours(daemon)} - before) == 2)
+        busy = [container["Id"] for container in ours(daemon) if container["Id"] not in before]
+        for container in busy:  # the one at work, and the one that waits
+            with contextlib.suppress(WorkerLost):
+                daemon.call(lambda api, victim=container: api.kill(victim))
+        assert job.result().verdict is Verdict.TIME_LIMIT  # the second attempt's
+    pool.close()
