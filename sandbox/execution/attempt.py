@@ -127,33 +127,21 @@ class Attempt:
     def _judge(self, log: str) -> JobResult:
         bounds = self._request.limits
         if self._broken is Verdict.TIME_LIMIT:
-            raise RunFault(
-                Verdict.TIME_LIMIT, f"The job took longer than {bounds.seconds:g} seconds.", "Make it do less, or raise the limit."
-            )
+            raise too_long(bounds.seconds)
         if self._broken is Verdict.OUTPUT_LIMIT:
-            raise _too_much_output(bounds.output_bytes)
+            raise too_much_output(bounds.output_bytes)
         if self._end is None:
             raise WorkerLost("The server of worker processes vanished while a job ran.", self._server.last_words())
         if len(self._answer) >= wire.HEADER.size:
-            return self._accept()
+            return judge_answer(bytes(self._answer))
         raise self._cause_of_death(log)
-
-    def _accept(self) -> JobResult:
-        (size,) = wire.HEADER.unpack(self._answer[: wire.HEADER.size])
-        try:
-            if len(self._answer) != size + wire.HEADER.size:
-                raise ValueError("cut off or too long")
-            answer = wire.ANSWERS.validate_json(bytes(self._answer[wire.HEADER.size :]))
-        except (ValueError, ValidationError) as error:
-            raise RunFault(Verdict.PROTOCOL_ERROR, f"The job's answer cannot be read: {str(error).splitlines()[0]}.") from error
-        return wire.result_of(answer)
 
     def _cause_of_death(self, log: str) -> RunFault | WorkerLost:
         """What an end without an answer means. A SIGKILL that was neither ours nor the kernel's memory killer's is nobody's fault here."""
         assert self._end is not None
         code = os.waitstatus_to_exitcode(self._end["status"])
         if code == -signal.SIGXFSZ:
-            return _too_much_output(self._request.limits.output_bytes)
+            return too_much_output(self._request.limits.output_bytes)
         if code == -signal.SIGKILL and self._end["oom_killed"]:
             return RunFault(Verdict.MEMORY_LIMIT, "The kernel ended the job because the machine's memory ran out.", "Use smaller tensors.")
         if limits.says_out_of_memory(log):
@@ -164,5 +152,23 @@ class Attempt:
         return RunFault(Verdict.CRASHED, f"The job's process {how}.", log[-400:])
 
 
-def _too_much_output(limit: int) -> RunFault:
+def judge_answer(answer: bytes) -> JobResult:
+    """What a complete answer says: a result, or the job's error, which is raised. RunFault for what is no answer."""
+    (size,) = wire.HEADER.unpack(answer[: wire.HEADER.size])
+    try:
+        if len(answer) != size + wire.HEADER.size:
+            raise ValueError("cut off or too long")
+        parsed = wire.ANSWERS.validate_json(answer[wire.HEADER.size :])
+    except (ValueError, ValidationError) as error:
+        raise RunFault(Verdict.PROTOCOL_ERROR, f"The job's answer cannot be read: {str(error).splitlines()[0]}.") from error
+    return wire.result_of(parsed)
+
+
+def too_long(seconds: float) -> RunFault:
+    """The fault of a job that did not end."""
+    return RunFault(Verdict.TIME_LIMIT, f"The job took longer than {seconds:g} seconds.", "Make it do less, or raise the limit.")
+
+
+def too_much_output(limit: int) -> RunFault:
+    """The fault of a job that floods."""
     return RunFault(Verdict.OUTPUT_LIMIT, f"The job wrote more than {limit} bytes.", "Let it print less.")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from sandbox.errors import WorkerLost
 from sandbox.execution.attempt import Attempt
@@ -22,6 +23,18 @@ from sandbox.execution.wire import Request
 from sandbox.records import DescribeJob, GateJob, Limits, TrainJob
 
 TRIES = 2  # a job whose worker vanished through no fault of its own runs once more
+
+
+class Running(Protocol):
+    """One attempt at a job. `run` is called once; `kill` from any thread, at any time."""
+
+    def run(self) -> JobResult:
+        """The result, or raises RunFault, an error of the job's own, or WorkerLost."""
+        ...
+
+    def kill(self) -> None:
+        """Ends it; `run` then raises WorkerLost."""
+        ...
 
 
 @dataclass(order=True)
@@ -48,7 +61,7 @@ class LocalExecutor:
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._closed = False
-        self._running: dict[Future[JobResult], Attempt] = {}
+        self._running: dict[Future[JobResult], Running] = {}
         self._server = self._start_server()
         self._slots = [threading.Thread(target=self._slot, name=f"slot-{k}", daemon=True) for k in range(workers)]
         for slot in self._slots:
@@ -77,6 +90,8 @@ class LocalExecutor:
         for future in dropped:
             _settle(future, WorkerLost("The executor was closed before the job was done."))
         server.close()
+        for future in dropped:
+            self._kill(future)
         for _ in self._slots:
             self._queue.put(_Entry(float("inf"), next(self._numbers), None, Future()))
         for slot in self._slots:
@@ -102,16 +117,19 @@ class LocalExecutor:
         return lost
 
     def _try(self, request: Request, future: Future[JobResult]) -> JobResult:
-        attempt = Attempt(self._live_server(), request)
+        attempt = self._begin(request)
         with self._lock:
             self._running[future] = attempt
         try:
-            if future.cancelled():  # before it was in the table, where `_on_cancel` looks
+            if future.cancelled() or self._closed:  # before it was in the table, where `_on_cancel` and `close` look
                 attempt.kill()
             return attempt.run()
         finally:
             with self._lock:
                 del self._running[future]
+
+    def _begin(self, request: Request) -> Running:
+        return Attempt(self._live_server(), request)
 
     def _live_server(self) -> Server:
         """The zygote, started again where it was lost."""
@@ -125,6 +143,9 @@ class LocalExecutor:
         if not future.cancelled():
             return
         future.set_running_or_notify_cancel()  # wakes whoever waits for it; the callbacks of a future run once
+        self._kill(future)
+
+    def _kill(self, future: Future[JobResult]) -> None:
         with self._lock:
             attempt = self._running.get(future)
         if attempt is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import struct
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
@@ -81,13 +80,21 @@ def pack(payload: bytes) -> bytes:
     return HEADER.pack(len(payload)) + payload
 
 
-def receive(stream: socket.socket) -> bytes:
-    """Reads one message from a blocking socket. Raises EOFError where the other side ended first."""
+class Readable(Protocol):
+    """A socket, or what is read like one."""
+
+    def recv(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
+
+
+def receive(stream: Readable) -> bytes:
+    """Reads one message from a blocking stream. Raises EOFError where the other side ended first."""
     (size,) = HEADER.unpack(_exactly(stream, HEADER.size))
     return _exactly(stream, size)
 
 
-def _exactly(stream: socket.socket, size: int) -> bytes:
+def _exactly(stream: Readable, size: int) -> bytes:
     parts, missing = [], size
     while missing:
         part = stream.recv(min(missing, 1 << 20))

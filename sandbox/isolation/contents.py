@@ -7,6 +7,7 @@ found out.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -44,6 +45,15 @@ def digest() -> str:
     for path in (DOCKERFILE, *_source()):
         hashed.update(f"{path.relative_to(SOURCE_ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return hashed.hexdigest()[:16]
+
+
+def has_cuda() -> bool:
+    """Whether torch here was built for NVIDIA's GPUs. It is not imported to find out."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return False
+    version = Path(spec.origin).with_name("version.py")
+    return re.search(r"^cuda\b[^=]*= *['\"]", version.read_text(), re.MULTILINE) is not None
 
 
 def write_context(stream: IO[bytes]) -> None:

@@ -209,7 +209,7 @@ class ContainerTracer:
         return lines[-1][:300] if lines else ""
 
     def _split(self) -> bytes:
-        """Takes the whole parts that have come apart; standard error is kept, in bounds, and only until text is sent."""
+        """Takes the whole parts that have come apart; of standard error the end is kept."""
         output = bytearray()
         while len(self._input) >= _HEADER.size:
             stream, size = _HEADER.unpack_from(self._input)
@@ -219,6 +219,6 @@ class ContainerTracer:
             del self._input[: _HEADER.size + size]
             if stream == _STDOUT:
                 output += part
-            elif len(self._stderr) < CHUNK:
-                self._stderr += part
+            else:
+                self._stderr = (self._stderr + part)[-CHUNK:]
         return bytes(output)

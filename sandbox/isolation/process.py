@@ -18,7 +18,9 @@ from sandbox.isolation.protocol import EXIT_MEMORY, EXIT_NO_FILTER, LENGTH_BYTES
 from sandbox.records import Limits
 
 HELLO_BYTES = 1 << 16
+CHUNK = 1 << 16
 STARTUP_SECONDS = 120.0
+SECONDS_TO_END = 0.2  # from the end of its output to its own
 
 _BY_SIGNAL = {
     signal.SIGXCPU: Verdict.TIME_LIMIT,
@@ -145,10 +147,23 @@ class TracerProcess:
             unsent, open_ = self._receive(deadline, unsent)
             if len(self._buffer) > limits.output_bytes + LENGTH_BYTES:
                 return Verdict.OUTPUT_LIMIT, None
-            if time.monotonic() > deadline:
-                return Verdict.TIME_LIMIT, None
-        end = self._channel.wait(max(0.0, deadline - time.monotonic()))
+            if open_ and time.monotonic() > deadline:
+                if not self._has_ended_meanwhile(limits):
+                    return Verdict.TIME_LIMIT, None
+                open_ = False
+        end = self._channel.wait(max(SECONDS_TO_END, deadline - time.monotonic()))
         return (Verdict.TIME_LIMIT, None) if end is None else self._judge(end)
+
+    def _has_ended_meanwhile(self, limits: Limits) -> bool:
+        """Whether all of the answer is here already: where this process itself was asleep, the time was not the program's."""
+        for _ in range(limits.output_bytes // CHUNK + 2):  # however fast it writes on
+            chunk = self._channel.receive()
+            if chunk is None:
+                return False
+            self._buffer += chunk
+            if not chunk:
+                return True
+        return False
 
     def _judge(self, end: End) -> tuple[Verdict, bytes | None]:
         """What an end and the bytes received amount to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 from sandbox.errors import Verdict, WorkerLost
 from sandbox.isolation.forked import Launch, Nursery
 from sandbox.isolation.pool import TracerPool
+from sandbox.isolation.process import End, TracerProcess
 from sandbox.isolation.protocol import frame
 from sandbox.records import Limits
 from tests.sandbox.isolation.attacks import alive, descendants
@@ -146,3 +148,49 @@ def test_tracers_die_with_a_killed_parent(tmp_path: Path) -> None:
 
 def test_a_frame_says_its_length() -> None:
     assert frame(b"abc") == b"\0\0\0\0\0\0\0\3abc"
+
+
+class SlowToStart:
+    """A channel to a process that has answered and ended, while its parent was asleep for longer than the job may take."""
+
+    def __init__(self, answer: bytes, ends: bool) -> None:
+        self._ours, theirs = socket.socketpair()
+        theirs.sendall(answer)
+        self._ours.setblocking(False)
+        self._theirs = theirs
+        if ends:
+            theirs.close()
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def bound(self, limits: Limits) -> None:
+        time.sleep(2 * limits.seconds)
+
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def receive(self) -> bytes | None:
+        try:
+            return self._ours.recv(1 << 16)
+        except BlockingIOError:
+            return None
+
+    def wait(self, seconds: float) -> End | None:
+        return End(0)
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._ours.close()
+        self._theirs.close()
+
+    def complaint(self) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(("ends", "verdict"), [(True, Verdict.OK), (False, Verdict.TIME_LIMIT)])
+def test_a_parent_that_was_asleep_blames_nobody_whose_answer_is_there(ends: bool, verdict: Verdict) -> None:
+    channel = SlowToStart(frame(b"answer"), ends)
+    assert TracerProcess(channel).run(b"job", Limits(seconds=0.05)).verdict is verdict

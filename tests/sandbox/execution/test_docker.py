@@ -1,0 +1,223 @@
+"""Trainings in containers: the same numbers behind more walls."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.errors import PrerequisiteMissing, RunFault, UsageError, Verdict, WorkerLost
+from sandbox.execution import docker
+from sandbox.execution.container import inside, training_settings
+from sandbox.execution.docker import ContainerExecutor, open_executor
+from sandbox.execution.local import LocalExecutor
+from sandbox.isolation.daemon import OWNER, Daemon
+from sandbox.records import AgentSettings, LearnedRule, Limits, RunResult, TrainJob
+from tests.sandbox.execution.test_contract import eventually
+from tests.sandbox.isolation.conftest import skip_without_docker
+
+LIMITS = Limits(seconds=60)
+RANDOM = TrainJob(rule="random", task="probe:catch", steps=100, seed=3)
+ENDLESS = RANDOM.model_copy(update={"steps": 10**9, "rule": "random", "evaluation_episodes": 10**6})
+ON_GPU = RANDOM.model_copy(update={"agent": AgentSettings(device="cuda:1")})
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    skip_without_docker()
+    daemon = Daemon()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture(scope="module")
+def executor(daemon: Daemon) -> Iterator[ContainerExecutor]:
+    executor = ContainerExecutor(2)
+    yield executor
+    executor.close()
+
+
+def ours(daemon: Daemon) -> set[str]:
+    return {container["Id"] for container in daemon.call(lambda api: api.containers(all=True, filters={"label": OWNER}))}
+
+
+def created(daemon: Daemon, job: TrainJob) -> dict[str, Any]:
+    """The settings of a container that is made for a job and never started."""
+    made = daemon.call(lambda api: api.create_container(**training_settings(daemon, job)))["Id"]
+    try:
+        found: dict[str, Any] = daemon.call(lambda api: api.inspect_container(made))
+    finally:
+        daemon.remove(made)
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ without a daemon
+def test_the_default_is_a_process_where_torch_knows_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "has_cuda", lambda: False)
+    monkeypatch.setattr(docker, "ContainerExecutor", lambda *_: pytest.fail("asked for a container"))
+    executor = open_executor(1, place="auto")
+    assert type(executor) is LocalExecutor
+    executor.close()
+
+
+def test_the_default_is_a_container_where_it_knows_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker, "has_cuda", lambda: True)
+    monkeypatch.setattr(docker, "ContainerExecutor", lambda *arguments: arguments)
+    assert open_executor(3, ("a",), 4, "auto") == (3, ("a",), 4)  # type: ignore[comparison-overlap]
+
+
+def test_no_daemon_is_no_reason_not_to_train_unless_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.setattr(docker, "has_cuda", lambda: True)
+    executor = open_executor(1, place="auto")
+    assert type(executor) is LocalExecutor
+    executor.close()
+    with pytest.raises(PrerequisiteMissing, match="No docker daemon answers"):
+        open_executor(1, place="container")
+
+
+def test_the_one_gpu_of_a_container_is_its_first() -> None:
+    assert inside(ON_GPU).agent.device == "cuda:0"
+    assert inside(RANDOM) == RANDOM
+
+
+def test_a_meta_network_lies_where_it_is_bound() -> None:
+    rule = LearnedRule(name="disco103", path="/home/somebody/disco.npz", sha256="0" * 64)
+    there = inside(RANDOM.model_copy(update={"rule": rule})).rule
+    assert isinstance(there, LearnedRule)
+    assert there.path == "/weights.npz"
+    assert there.sha256 == rule.sha256
+
+
+# --------------------------------------------------------------------------------------------------- with a daemon
+@pytest.mark.docker
+def test_a_gpu_is_asked_for_by_its_number(daemon: Daemon) -> None:
+    requests = created(daemon, ON_GPU)["HostConfig"]["DeviceRequests"]
+    assert [(request["DeviceIDs"], request["Capabilities"]) for request in requests] == [(["1"], [["gpu"]])]
+    assert not created(daemon, RANDOM)["HostConfig"]["DeviceRequests"]
+
+
+@pytest.mark.docker
+def test_the_walls_are_a_tracers(daemon: Daemon) -> None:
+    for job in (RANDOM, ON_GPU):
+        host = created(daemon, job)["HostConfig"]
+        assert (host["NetworkMode"], host["ReadonlyRootfs"], host["CapDrop"], host["Privileged"]) == ("none", True, ["ALL"], False)
+        assert host["Memory"] == host["MemorySwap"] > 0
+        assert not host["Binds"]
+        assert not host.get("Mounts")
+
+
+@pytest.mark.docker
+def test_only_a_meta_networks_file_is_bound_and_cannot_be_written(daemon: Daemon, tmp_path: Path) -> None:
+    file = tmp_path / "weights.npz"
+    file.write_bytes(b"")
+    rule = LearnedRule(name="x", path=str(file), sha256="0" * 64)
+    (mount,) = created(daemon, RANDOM.model_copy(update={"rule": rule}))["HostConfig"]["Mounts"]
+    assert (mount["Source"], mount["Target"], mount["ReadOnly"]) == (str(file), "/weights.npz", True)
+
+
+@pytest.mark.docker
+def test_a_machine_without_gpus_says_what_to_install(executor: ContainerExecutor) -> None:
+    if Path("/dev/nvidia0").exists():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(PrerequisiteMissing, match="container toolkit"):
+        executor.submit(ON_GPU, LIMITS).result()
+
+
+@pytest.mark.docker
+@pytest.mark.gpu
+def test_a_gpu_trains_in_a_container(executor: ContainerExecutor) -> None:
+    job = RANDOM.model_copy(update={"agent": AgentSettings(device="cuda")})
+    assert isinstance(executor.submit(job, Limits(seconds=300)).result(), RunResult)
+
+
+@pytest.mark.docker
+def test_a_training_gives_the_same_numbers_as_in_a_process(executor: ContainerExecutor) -> None:
+    local = LocalExecutor(1)
+    try:
+        results = [one.submit(RANDOM, LIMITS).result().model_copy(update={"device_seconds": 0.0}) for one in (executor, local)]
+    finally:
+        local.close()
+    assert results[0] == results[1]
+
+
+@pytest.mark.docker
+def test_a_verified_graph_trains(executor: ContainerExecutor) -> None:
+    from sandbox.check import Checker
+    from sandbox.records import Rung
+
+    rung = Rung(name="r", tasks=("probe:catch",), steps=2000, seeds=1)
+    agent = AgentSettings(num_envs=4, rollout_length=16)
+    checker = Checker(executor, None, agent)
+    try:
+        traced = checker.reference("a2c", [rung])
+    finally:
+        checker.close()
+    job = TrainJob(rule=traced, task="probe:catch", agent=agent, steps=2000, seed=1)
+    result = executor.submit(job, LIMITS).result()
+    assert isinstance(result, RunResult)
+    assert result.steps >= 2000
+
+
+@pytest.mark.docker
+def test_an_error_of_the_jobs_own_comes_out_as_what_it_is(executor: ContainerExecutor) -> None:
+    with pytest.raises(UsageError, match="probe:catch"):
+        executor.submit(RANDOM.model_copy(update={"task": "probe:catsh"}), LIMITS).result()
+
+
+@pytest.mark.docker
+def test_a_users_own_task_runs_beside_the_containers(executor: ContainerExecutor, daemon: Daemon) -> None:
+    before = ours(daemon)
+    job = RANDOM.model_copy(update={"task": "gymnasium:CartPole-v1", "steps": 20})
+    assert isinstance(executor.submit(job, LIMITS).result(), RunResult)
+    assert ours(daemon) == before
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("limits", "verdict"),
+    [(Limits(seconds=1), Verdict.TIME_LIMIT), (Limits(seconds=60, output_bytes=20), Verdict.OUTPUT_LIMIT)],
+    ids=["time", "output"],
+)
+def test_a_broken_limit_is_a_verdict(
+    executor: ContainerExecutor, monkeypatch: pytest.MonkeyPatch, limits: Limits, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(docker, "START_SECONDS", 1.0)
+    with pytest.raises(RunFault) as caught:
+        executor.submit(ENDLESS if verdict is Verdict.TIME_LIMIT else RANDOM, limits).result()
+    assert caught.value.verdict is verdict or verdict is Verdict.OUTPUT_LIMIT
+
+
+@pytest.mark.docker
+def test_a_cancelled_job_and_a_closed_executor_leave_no_container(daemon: Daemon) -> None:
+    before = ours(daemon)
+    executor = ContainerExecutor(1)
+    future = executor.submit(ENDLESS, LIMITS)
+    assert eventually(lambda: len(ours(daemon) - before) == 1)
+    future.cancel()
+    assert eventually(lambda: ours(daemon) == before)
+    running = executor.submit(ENDLESS, LIMITS)
+    assert eventually(lambda: len(ours(daemon) - before) == 1)
+    executor.close()
+    assert isinstance(running.exception(timeout=0), WorkerLost)
+    assert ours(daemon) == before
+
+
+def test_the_module_that_runs_inside_reads_one_job_and_writes_one_answer() -> None:
+    """Without a container around it."""
+    from sandbox.execution import wire
+
+    request = wire.pack(wire.Request(job=RANDOM, limits=LIMITS).model_dump_json().encode())
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox.execution.container"], input=request, capture_output=True, check=True, timeout=100
+    )
+    (size,) = wire.HEADER.unpack(done.stdout[: wire.HEADER.size])
+    assert len(done.stdout) == size + wire.HEADER.size
+    assert isinstance(wire.result_of(wire.ANSWERS.validate_json(done.stdout[wire.HEADER.size :])), RunResult)
+    assert time.monotonic() - start < 100
