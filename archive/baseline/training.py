@@ -24,7 +24,7 @@ from sandbox.randomness import torch_stream
 from sandbox.records import Record
 from sandbox.rules.meta.network import MetaNetwork
 from sandbox.rules.meta.optimiser import AdamState, adam
-from sandbox.rules.meta.weights import save
+from sandbox.rules.meta.weights import load, save
 from sandbox.rules.meta_network import MetaNetworkRule
 
 ENTER_EVERY = 50
@@ -51,8 +51,7 @@ class MetaTraining:
 
     def __init__(self, spec: BaselineSpec, folder: Path) -> None:
         self.spec, self.folder = spec, folder
-        self.network = MetaNetwork(spec.network, torch_stream(spec.seed, "meta-network"))
-        torch.nn.init.constant_(self.network.gate.bias, spec.meta.gate_bias)
+        self.network = first_network(spec)
         self.weights: Weights = parameters_of(self.network)
         self.groups = make_groups(spec, MetaNetworkRule(self.network))
         agents = sum(len(group.agents) for group in self.groups)
@@ -163,6 +162,18 @@ class MetaTraining:
         partial = self.folder / "state.partial"
         torch.save(plain(state), partial)
         partial.replace(self.folder / "state.pt")
+
+
+def first_network(spec: BaselineSpec) -> MetaNetwork:
+    """Random weights, or those of `spec.begin`. UsageError where its sizes are not the spec's."""
+    if spec.begin is None:
+        network = MetaNetwork(spec.network, torch_stream(spec.seed, "meta-network"))
+        torch.nn.init.constant_(network.gate.bias, spec.meta.gate_bias)
+        return network
+    network = load(spec.begin)
+    if network.config != spec.network:
+        raise UsageError(f"The network in {spec.begin} has other sizes than the spec.", "Give both the same [network].")
+    return network
 
 
 def learning_rate(step: int, meta: MetaSettings, settled: int | None = None) -> float:
