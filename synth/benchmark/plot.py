@@ -47,7 +47,8 @@ def draw(report: BenchmarkReport, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "lossmith", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+    style = {"svg.hashsalt": "lossmith", "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+    with mpl.rc_context(style):
         rows = -(-len(report.tasks) // COLUMNS)
         figure = Figure(figsize=(WIDTH, 3.4 + ROW * rows), layout="constrained")
         grid = figure.add_gridspec(2, 1, height_ratios=[3.4, ROW * rows])

@@ -188,7 +188,7 @@ def _find(rule: RuleSummary, task: str) -> Cell | None:
 
 
 def _against_people(report: BenchmarkReport) -> Table:
-    table = plain_table("game", *(rule.name for rule in report.rules), title="Human-normalised: 0 % is random play, 100 % a tester")
+    table = plain_table("game", *(rule.name for rule in report.rules), title="Human-normalised")
     for task in report.tasks:
         cells = [_find(rule, task.task) for rule in report.rules]
         if any(cell is not None and cell.human_normalised is not None for cell in cells):
