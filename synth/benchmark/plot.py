@@ -47,7 +47,13 @@ def draw(report: BenchmarkReport, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    style = {"svg.hashsalt": "lossmith", "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False, "font.size": 9}
+    style: dict[Any, Any] = {
+        "svg.hashsalt": "lossmith",
+        "svg.fonttype": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "font.size": 9,
+    }
     with mpl.rc_context(style):
         rows = -(-len(report.tasks) // COLUMNS)
         figure = Figure(figsize=(WIDTH, 3.4 + ROW * rows), layout="constrained")
