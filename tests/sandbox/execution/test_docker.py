@@ -48,7 +48,8 @@ def ours(daemon: Daemon) -> set[str]:
 
 def created(daemon: Daemon, job: TrainJob) -> dict[str, Any]:
     """The settings of a container that is made for a job and never started."""
-    made = daemon.call(lambda api: api.create_container(**training_settings(daemon, job)))["Id"]
+    wanted = training_settings(daemon, job)
+    made = daemon.call(lambda api: api.create_container(**wanted))["Id"]
     try:
         found: dict[str, Any] = daemon.call(lambda api: api.inspect_container(made))
     finally:
@@ -152,7 +153,7 @@ def test_a_verified_graph_trains(executor: ContainerExecutor) -> None:
     from sandbox.records import Rung
 
     rung = Rung(name="r", tasks=("probe:catch",), steps=2000, seeds=1)
-    agent = AgentSettings(num_envs=4, rollout_length=16)
+    agent = AgentSettings(num_envs=16, rollout_length=16)
     checker = Checker(executor, None, agent)
     try:
         traced = checker.reference("a2c", [rung])
