@@ -16,6 +16,7 @@ from sandbox.execution import docker
 from sandbox.execution.container import inside, training_settings
 from sandbox.execution.docker import ContainerExecutor, open_executor
 from sandbox.execution.local import LocalExecutor
+from sandbox.isolation import owner
 from sandbox.isolation.daemon import OWNER, Daemon
 from sandbox.records import AgentSettings, LearnedRule, Limits, RunResult, TrainJob
 from tests.sandbox.execution.test_contract import eventually
@@ -43,7 +44,9 @@ def executor(daemon: Daemon) -> Iterator[ContainerExecutor]:
 
 
 def ours(daemon: Daemon) -> set[str]:
-    return {container["Id"] for container in daemon.call(lambda api: api.containers(all=True, filters={"label": OWNER}))}
+    """This process's: other tests run beside it."""
+    mine = {"label": f"{OWNER}={owner.mark()}"}
+    return {container["Id"] for container in daemon.call(lambda api: api.containers(all=True, filters=mine))}
 
 
 def created(daemon: Daemon, job: TrainJob) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def observed(docker: TracerPool) -> dict[str, float]:
 
 
 def ours(daemon: Daemon) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = daemon.call(lambda api: api.containers(all=True, filters={"label": OWNER}))
+    """This process's: other tests run beside it."""
+    found: list[dict[str, Any]] = daemon.call(lambda api: api.containers(all=True, filters={"label": f"{OWNER}={owner.mark()}"}))
     return found
 
 
@@ -191,15 +192,16 @@ def test_an_exit_code_like_a_kill_is_a_crash(docker: TracerPool) -> None:
 def test_what_a_crashed_run_left_is_swept(daemon: Daemon) -> None:
     code = "from sandbox.isolation import owner; print(owner.mark())"
     dead = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
-    orphan = ContainerTracer(daemon, {**settings(daemon, None), "labels": {OWNER: dead}})
+    orphaned = {**settings(daemon, None), "labels": {OWNER: dead}}
+    orphan = daemon.call(lambda api: api.create_container(**orphaned))["Id"]
     alive = ContainerTracer(daemon, settings(daemon, None))
     try:
-        assert daemon.sweep() == 1
-        left = {container["Id"] for container in ours(daemon)}
-        assert orphan._id not in left
+        daemon.sweep()
+        left = {container["Id"] for container in daemon.call(lambda api: api.containers(all=True))}
+        assert orphan not in left
         assert alive._id in left
     finally:
-        orphan.close()
+        daemon.remove(orphan)
         alive.close()
 
 
