@@ -31,30 +31,38 @@ NORMAL_95 = 1.96
 
 
 class Population:
-    """The scores of all programs that were tested on a rung."""
+    """The scores of all programs that were tested on a rung. `measured` is `[programs, 2]`: see the function of that name."""
 
-    def __init__(self, scores: Sequence[Score]) -> None:
-        self._known = len(scores) >= LEAST
+    def __init__(self, measured: Array) -> None:
+        self._known = len(measured) >= LEAST
         if self._known:
-            means = np.array([score.mean for score in scores])
-            errors = np.array([_error(score) for score in scores])
-            self._grid, self._weights = _distribution(means, errors)
+            self._grid, self._weights = _distribution(measured[:, 0], _errors(measured))
 
-    def believe(self, score: Score) -> Score:
-        """Expectation and 95 % interval of the quality of a program with this score, one of the population's."""
-        if not self._known:
-            return score
-        weights = self._weights * _likelihood(np.array([score.mean]), np.array([_error(score)]), self._grid)[0]
-        weights /= weights.sum()
+    def believe(self, scores: Sequence[Score]) -> list[Score]:
+        """Expectation and 95 % interval of the quality of each program with one of these scores, all of them the population's."""
+        if not self._known or not scores:
+            return list(scores)
+        seen = measured(scores)
+        weights = self._weights * _likelihood(seen[:, 0], _errors(seen), self._grid)
+        weights /= weights.sum(1, keepdims=True)
+        return [self._summary(score, row) for score, row in zip(scores, weights, strict=True)]
+
+    def _summary(self, score: Score, weights: Array) -> Score:
         below = np.cumsum(weights)
         low = float(np.interp(0.025, below, self._grid))
         high = float(np.interp(0.975, below - weights, self._grid))
         return Score(mean=float(weights @ self._grid), low=low, high=high, n=score.n)
 
 
-def _error(score: Score) -> float:
-    """What a normal distribution with the score's interval has as its deviation."""
-    return max((score.high - score.low) / (2 * NORMAL_95), 1e-3)
+def measured(scores: Sequence[Score]) -> Array:
+    """`[scores, 2]`: mean, and width of the 95 % interval."""
+    return np.array([(score.mean, score.high - score.low) for score in scores], dtype=np.float64).reshape(-1, 2)
+
+
+def _errors(measured: Array) -> Array:
+    """What normal distributions with these intervals have as their deviations."""
+    errors: Array = np.maximum(measured[:, 1] / (2 * NORMAL_95), 1e-3)
+    return errors
 
 
 def _distribution(means: Array, errors: Array) -> tuple[Array, Array]:

@@ -43,7 +43,7 @@ TOP_OF_CAMPAIGN = f"{TOP} AND r.campaign = ? ORDER BY r.rung DESC, r.low DESC, r
 TOP_ANYWHERE = f"{TOP} ORDER BY r.rung DESC, r.low DESC, r.campaign, r.number LIMIT ?"
 
 # All that were tested on a rung lately, those who have climbed on included: in their light a score is believed.
-POPULATION = "SELECT mean, low, high, n FROM evaluations WHERE campaign = ? AND number >= ? AND position = ? AND low IS NOT NULL"
+POPULATION = "SELECT mean, high - low FROM evaluations WHERE campaign = ? AND number >= ? AND position = ? AND low IS NOT NULL"
 
 # Programs that are being evaluated again.
 RESTING = """

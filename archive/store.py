@@ -12,7 +12,7 @@ import numpy as np
 
 from archive import queries
 from archive.acts import Acts
-from archive.belief import Population
+from archive.belief import Population, measured
 from archive.database import Database
 from archive.grid import Standing
 from archive.halving import WINDOW
@@ -244,10 +244,10 @@ class SqliteArchive:
         believed: dict[int, Score] = {}
         for place in {rung for _, rung, _ in standing}:
             asked = {number: score for number, rung, score in standing if rung == place and score is not None}
-            recent = [queries.score(row) for row in self._database.all(queries.POPULATION, (campaign, first, place))]
-            older = [score for number, score in asked.items() if number < first]
-            population = Population([score for score in recent if score is not None] + older)
-            believed |= {number: population.believe(score) for number, score in asked.items()}
+            recent = np.array(self._database.all(queries.POPULATION, (campaign, first, place)), dtype=np.float64).reshape(-1, 2)
+            older = measured([score for number, score in asked.items() if number < first])
+            population = Population(np.concatenate([recent, older]))
+            believed |= dict(zip(asked, population.believe(list(asked.values())), strict=True))
         return believed
 
     def _elite(self, campaign: str, number: int) -> Elite:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive.belief import LEAST, Population
+from archive.belief import LEAST, Population, measured
 from archive.halving import WINDOW
 from archive.store import open_archive
 from sandbox.records import Score
@@ -21,15 +21,15 @@ def scored(mean: float, error: float = 0.1) -> Score:
 
 def test_few_scores_speak_for_themselves() -> None:
     few = [scored(0.1 * k) for k in range(LEAST - 1)]
-    assert [Population(few).believe(each) for each in few] == few
+    assert Population(measured(few)).believe(few) == few
 
 
 def test_a_normal_population_by_hand() -> None:
     """Qualities of deviation 0.2 seen with errors of 0.1: 0.04/(0.04 + 0.01) = 0.8 of a score's distance from the mean is believed, with
     the deviation √(0.8·0.01)."""
     quantiles = [0.5 + np.sqrt(0.05) * z for z in np.random.default_rng(0).normal(size=800)]
-    population = Population([scored(mean) for mean in quantiles])
-    believed = population.believe(scored(0.9))
+    population = Population(measured([scored(mean) for mean in quantiles]))
+    (believed,) = population.believe([scored(0.9)])
     assert believed.mean == pytest.approx(0.5 + 0.8 * 0.4, abs=0.03)
     assert (believed.high - believed.low) / 2 == pytest.approx(1.96 * np.sqrt(0.008), rel=0.15)
     assert believed.n == 6
@@ -37,23 +37,23 @@ def test_a_normal_population_by_hand() -> None:
 
 def test_of_equal_programs_the_best_is_believed_to_be_like_the_rest() -> None:
     draws = 0.8 + 0.1 * np.random.default_rng(1).normal(size=150)
-    population = Population([scored(mean) for mean in draws])
+    population = Population(measured([scored(mean) for mean in draws]))
     assert draws.max() > 1.0
-    assert population.believe(scored(draws.max())).mean < 0.87
-    assert population.believe(scored(draws.max())).low < 0.8
+    assert population.believe([scored(draws.max())])[0].mean < 0.87
+    assert population.believe([scored(draws.max())])[0].low < 0.8
 
 
 def test_two_heaps_are_told_apart() -> None:
     """40 that learn nothing and 40 like the baseline: what lies between the heaps is believed to belong to the nearer one."""
     draws = np.random.default_rng(2)
-    population = Population([scored(mean + 0.1 * draws.normal()) for mean in [0.0] * 40 + [1.0] * 40])
-    assert population.believe(scored(0.25)).mean < 0.15
-    assert population.believe(scored(1.2)).mean < 1.12
+    population = Population(measured([scored(mean + 0.1 * draws.normal()) for mean in [0.0] * 40 + [1.0] * 40]))
+    assert population.believe([scored(0.25)])[0].mean < 0.15
+    assert population.believe([scored(1.2)])[0].mean < 1.12
 
 
 def test_a_surer_score_is_believed_more() -> None:
-    population = Population([scored(mean) for mean in 0.5 + 0.15 * np.random.default_rng(3).normal(size=60)])
-    vague, sure = population.believe(scored(0.9, 0.2)), population.believe(scored(0.9, 0.02))
+    population = Population(measured([scored(mean) for mean in 0.5 + 0.15 * np.random.default_rng(3).normal(size=60)]))
+    vague, sure = population.believe([scored(0.9, 0.2), scored(0.9, 0.02)])
     assert vague.mean < sure.mean < 0.95
     assert sure.high - sure.low < vague.high - vague.low
 
@@ -65,8 +65,8 @@ def test_who_was_picked_is_no_better_than_believed() -> None:
         draws = np.random.default_rng(seed)
         real = np.where(draws.random(100) < 0.4, 0.0, 0.8 + 0.1 * draws.normal(size=100))
         seen = [scored(mean) for mean in real + 0.1 * draws.normal(size=100)]
-        population = Population(seen)
-        believed = [population.believe(each) for each in seen]
+        population = Population(measured(seen))
+        believed = population.believe(seen)
         best = int(np.argmax([each.low for each in believed]))
         excess.append((believed[best].mean - real[best], seen[best].mean - real[best]))
     ours, raw = np.mean(excess, axis=0)
@@ -116,13 +116,10 @@ def test_a_program_from_before_the_window_is_no_stranger() -> None:
 )
 def test_order_is_kept_and_nothing_leaves_the_range(pairs: list[tuple[float, float]], shift: float) -> None:
     scores = [scored(mean, error) for mean, error in pairs]
-    population = Population(scores)
-    alike = sorted(population.believe(scored(mean, 0.1)).mean for mean in (-1.0, 0.0, 0.5, 2.0))
-    assert alike == [population.believe(scored(mean, 0.1)).mean for mean in (-1.0, 0.0, 0.5, 2.0)]
-    for score in scores:
-        believed = population.believe(score)
+    population = Population(measured(scores))
+    alike = [believed.mean for believed in population.believe([scored(mean, 0.1) for mean in (-1.0, 0.0, 0.5, 2.0)])]
+    assert alike == sorted(alike)
+    apart = [scored(mean + shift, error) for mean, error in pairs]
+    for believed, moved in zip(population.believe(scores), Population(measured(apart)).believe(apart), strict=True):
         assert believed.low - 1e-9 <= believed.mean <= believed.high + 1e-9
-        moved = Population([scored(mean + shift, error) for mean, error in pairs]).believe(
-            scored(score.mean + shift, (score.high - score.low) / 3.92)
-        )
         assert moved.mean == pytest.approx(believed.mean + shift, abs=1e-5)
