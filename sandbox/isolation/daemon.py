@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from sandbox.errors import PrerequisiteMissing, WorkerLost
@@ -27,12 +27,14 @@ class Daemon:
     def __init__(self) -> None:
         import docker
 
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # `work` may call again
         try:
-            with _translated():
+            with _translated(), ExitStack() as unless_it_answers:
                 _knock()
                 self._client = docker.from_env(timeout=CALL_SECONDS)
+                unless_it_answers.callback(self._client.close)
                 self._client.ping()
+                unless_it_answers.pop_all()
         except WorkerLost as error:
             raise PrerequisiteMissing(f"No docker daemon answers: {error.message}", _INSTALL) from error
 

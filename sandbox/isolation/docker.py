@@ -136,11 +136,15 @@ class ContainerTracer:
         try:
             streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             self._stream = daemon.call(lambda api: api.attach_socket(self._id, params=streams))
-            self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
-            self._socket.setblocking(False)
-            daemon.call(lambda api: api.start(self._id))
         except BaseException:
             daemon.remove(self._id)
+            raise
+        self._socket: socket.socket = getattr(self._stream, "_sock", self._stream)
+        self._socket.setblocking(False)
+        try:
+            daemon.call(lambda api: api.start(self._id))
+        except BaseException:
+            self.close()
             raise
 
     def fileno(self) -> int:
