@@ -21,7 +21,7 @@ from archive.baseline.rollout import Rollout
 from archive.baseline.value_function import ValueNetwork, ValueSettings, ValueState, assess, improve
 from sandbox.language import toolkit as rl
 from sandbox.rules.base import Heads, State
-from sandbox.rules.meta.loss import LossTerms, agent_loss, masked_mean
+from sandbox.rules.meta.loss import LossTerms, agent_loss, loss_mask, masked_mean
 from sandbox.rules.meta.network import Targets
 from sandbox.rules.meta.optimiser import AdamState, adam
 from sandbox.rules.meta_network import MetaNetworkRule, new_state
@@ -90,7 +90,7 @@ def inner_step(learner: Learner, weights: Weights, life: Life, rollout: Rollout)
 
     def loss_of(heads: Heads) -> tuple[Tensor, tuple[Tensor, ...]]:
         terms = agent_loss(rollout.trajectory, heads, targets, values.q_td, rule.config)
-        loss = masked_mean(terms.total(rule.config), rollout.mask)
+        loss = masked_mean(terms.total(rule.config), loss_mask(rollout.continues[:-1], rule.config))
         return loss, (loss, *terms)
 
     # Differentiating in the heads and pulling back keeps the gradient from leaking through the targets, which the heads make too.

@@ -52,8 +52,3 @@ class Rollout(NamedTuple):
     def behaviour_log_prob(self) -> Tensor:
         """`[T, B]`, of the actions under the policy that chose them."""
         return rl.log_prob(self.behaviour_logits[:-1], self.actions[:-1])
-
-    @property
-    def mask(self) -> Tensor:
-        """`[T, B]`, 0 on rows that follow an end, which the published rule drops from its loss."""
-        return (self.continues[:-1] > 0).to(self.rewards.dtype)

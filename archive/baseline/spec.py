@@ -50,7 +50,6 @@ class BaselineSpec(Record):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     seed: int = Field(0, ge=0)
-    begin: Path | None = None  # a network of the same sizes to go on from; default: random weights
     task: tuple[TaskEntry, ...] = Field(min_length=1)
     network: MetaNetworkConfig = PRESETS["small"]
     agent: AgentSettings = AgentSettings(torso="mlp-linear", hidden=(64, 32), action_model="lstm", action_lstm=16, action_hidden=16)

@@ -24,12 +24,11 @@ from sandbox.randomness import torch_stream
 from sandbox.records import Record
 from sandbox.rules.meta.network import MetaNetwork
 from sandbox.rules.meta.optimiser import AdamState, adam
-from sandbox.rules.meta.weights import load, save
+from sandbox.rules.meta.weights import save
 from sandbox.rules.meta_network import MetaNetworkRule
 
 ENTER_EVERY = 50
 """Meta-steps between two points where a killed run may go on. All agents enter their worlds anew there, killed or not."""
-
 
 WATCHED = 20
 """Meta-steps of whose gradients the median says whether the population has begun to learn."""
@@ -165,14 +164,9 @@ class MetaTraining:
 
 
 def first_network(spec: BaselineSpec) -> MetaNetwork:
-    """Random weights, or those of `spec.begin`. UsageError where its sizes are not the spec's."""
-    if spec.begin is None:
-        network = MetaNetwork(spec.network, torch_stream(spec.seed, "meta-network"))
-        torch.nn.init.constant_(network.gate.bias, spec.meta.gate_bias)
-        return network
-    network = load(spec.begin)
-    if network.config != spec.network:
-        raise UsageError(f"The network in {spec.begin} has other sizes than the spec.", "Give both the same [network].")
+    """Random weights."""
+    network = MetaNetwork(spec.network, torch_stream(spec.seed, "meta-network"))
+    torch.nn.init.constant_(network.gate.bias, spec.meta.gate_bias)
     return network
 
 

@@ -54,7 +54,8 @@ class MetaNetworkRule:
         with torch.no_grad():
             targets, values = self.targets(trajectory, batch.online, batch.target, batch.behaviour["logits"], state)
         terms = agent_loss(trajectory, batch.online, targets, values.q_td, self.config)
-        return masked_mean(terms.total(self.config), loss_mask(batch.continues)), new_state(targets, values)
+        arrived = torch.cat([torch.ones_like(batch.continues[:1]), batch.continues[:-1]])  # what came before the batch is taken as no end
+        return masked_mean(terms.total(self.config), loss_mask(arrived, self.config)), new_state(targets, values)
 
     def targets(
         self,

@@ -44,6 +44,7 @@ class MetaNetworkConfig(Record):
     z_cost: float = 1.0
     aux_policy_cost: float = 1.0
     value_cost: float = 0.2
+    first_steps: bool = False  # whether the loss has the first steps of episodes, which the published one drops
 
 
 Preset = Literal["disco103", "small"]
@@ -51,6 +52,13 @@ Preset = Literal["disco103", "small"]
 PRESETS: dict[Preset, MetaNetworkConfig] = {
     "disco103": MetaNetworkConfig(),
     "small": MetaNetworkConfig(
-        prediction_size=16, num_bins=31, max_abs_value=4.0, lstm_hidden=32, policy_channels=16, meta_hidden=16, meta_input=16
+        prediction_size=16,
+        num_bins=31,
+        max_abs_value=4.0,
+        lstm_hidden=32,
+        policy_channels=16,
+        meta_hidden=16,
+        meta_input=16,
+        first_steps=True,
     ),
 }

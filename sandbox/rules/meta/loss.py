@@ -65,6 +65,10 @@ def masked_mean(per_step: Tensor, mask: Tensor) -> Tensor:
     return (mask * per_step).sum() / (mask.sum() + 1e-8)
 
 
-def loss_mask(continues: Tensor) -> Tensor:
-    """1 but on rows that follow an end, which the published rule drops; the row before the batch is taken as no end."""
-    return torch.cat([torch.ones_like(continues[:1]), continues[:-1]])
+def loss_mask(arrived: Tensor, config: MetaNetworkConfig) -> Tensor:
+    """Which steps the loss is the mean of, `[T, B]`, from the `continues` that arrived with their observations.
+
+    The published rule drops rows that follow an end, where its environments take no action. Ours do, and a rule that never trains first
+    steps cannot learn what is decided there, so a network may be made for all of them (`first_steps`).
+    """
+    return torch.ones_like(arrived) if config.first_steps else (arrived > 0).to(arrived.dtype)

@@ -126,13 +126,3 @@ def test_recording_changes_no_bit(tmp_path: Path) -> None:
     recorded = small.model_copy(update={"meta": small.meta.model_copy(update={"recorded": True})})
     weights = [MetaTraining(each, tmp_path / str(number)).run().state_dict() for number, each in enumerate((small, recorded))]
     assert all(value.equal(weights[1][name]) for name, value in weights[0].items())
-
-
-def test_a_training_may_go_on_from_a_network(tmp_path: Path) -> None:
-    first = MetaTraining(spec(steps=1), tmp_path / "first").run()
-    begin = tmp_path / "first" / "network.safetensors"
-    second = MetaTraining(spec(steps=1).model_copy(update={"begin": begin}), tmp_path / "second")
-    assert all(value.equal(second.weights[name]) for name, value in first.state_dict().items())
-    larger = spec().model_copy(update={"begin": begin, "network": TINY.model_copy(update={"lstm_hidden": 5})})
-    with pytest.raises(UsageError, match="other sizes"):
-        MetaTraining(larger, tmp_path / "third")

@@ -7,9 +7,12 @@ import torch
 
 from sandbox.errors import UsageError
 from sandbox.records import AgentSettings, LearnedRule, RunResult, TrainJob
+from sandbox.rules.base import Batch
 from sandbox.rules.meta.config import PRESETS
+from sandbox.rules.meta.loss import loss_mask
 from sandbox.rules.meta.network import MetaNetwork
 from sandbox.rules.meta.weights import load, save
+from sandbox.rules.meta_network import MetaNetworkRule
 from sandbox.training.trainer import train
 
 AGENT = AgentSettings(torso="mlp-linear", hidden=(16,), action_model="lstm", action_lstm=8, action_hidden=8, num_envs=4, rollout_length=8)
@@ -61,3 +64,41 @@ def test_a_store_smaller_than_a_batch_is_enough(rule: LearnedRule) -> None:
 def test_equal_networks_give_equal_files(rule: LearnedRule, tmp_path: Path) -> None:
     save(load(Path(rule.path)), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == Path(rule.path).read_bytes()
+
+
+def test_first_steps_of_episodes_are_learned_where_the_network_is_made_for_it() -> None:
+    published, ours = PRESETS["disco103"], PRESETS["small"]
+    arrived = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 1.0]])
+    assert loss_mask(arrived, published).tolist() == [[1, 0], [0, 1], [1, 1]]
+    assert loss_mask(arrived, ours).tolist() == [[1, 1], [1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(("first_steps", "moves"), [(True, True), (False, False)])
+def test_episodes_of_one_step_teach_only_those_who_learn_first_steps(first_steps: bool, moves: bool) -> None:
+    config = PRESETS["small"].model_copy(update={"first_steps": first_steps})
+    rule = MetaNetworkRule(MetaNetwork(config, torch.Generator().manual_seed(0)))
+    generator = torch.Generator().manual_seed(1)
+
+    def heads() -> dict[str, torch.Tensor]:
+        shapes = {"logits": (3,), "y": (16,), "z": (3, 16), "aux_pi": (3, 3), "q": (3, 31)}
+        return {name: torch.randn(5, 2, *shape, generator=generator) for name, shape in shapes.items()}
+
+    online = {name: head.requires_grad_() for name, head in heads().items()}
+    ends = torch.zeros(4, 2)
+    batch = Batch(
+        actions=torch.randint(3, (4, 2), generator=generator),
+        rewards=torch.randn(4, 2, generator=generator),
+        continues=ends,
+        truncated=ends,
+        online=online,
+        behaviour=heads(),
+        target=heads(),
+        behaviour_log_prob=torch.full((4, 2), -1.0),
+        progress=torch.tensor(0.0),
+    )
+    loss, _ = rule(batch, rule.initial_state(torch.device("cpu")))
+    loss.backward()
+    gradient = online["logits"].grad
+    assert gradient is not None
+    assert gradient[0].any(), "what came before the batch is taken as no end"
+    assert bool(gradient[1:4].any()) == moves

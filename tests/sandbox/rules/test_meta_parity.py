@@ -17,7 +17,7 @@ from torch import Tensor
 from sandbox.language import toolkit as rl
 from sandbox.rules.base import Heads, State
 from sandbox.rules.meta.config import PRESETS, EncoderSizes, MetaNetworkConfig
-from sandbox.rules.meta.loss import agent_loss, masked_mean, value_loss
+from sandbox.rules.meta.loss import agent_loss, loss_mask, masked_mean, value_loss
 from sandbox.rules.meta.network import MetaNetwork, lstm_step
 from sandbox.rules.meta.optimiser import AdamState, adam
 from sandbox.rules.meta.values import Trajectory, categorical_mean, softmax_linear, support, two_hot
@@ -104,7 +104,7 @@ def test_one_call_of_the_rule(path: Path, dtype: torch.dtype, key: str, toleranc
         targets, values = rule.targets(trajectory, online, target, given["mu_logits"], state)
     carried = new_state(targets, values)
     terms = agent_loss(trajectory, online, targets, values.q_td, rule.config)
-    total, mask = terms.total(rule.config), (discounts[:-1] > 0).to(dtype)
+    total, mask = terms.total(rule.config), loss_mask(discounts[:-1], rule.config)
     loss = masked_mean(total, mask)
     gradients = dict(zip(online, torch.autograd.grad(loss, list(online.values())), strict=True))
     actual: Heads = {
