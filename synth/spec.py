@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sandbox.errors import UsageError
+from sandbox.execution.base import Place
 from sandbox.records import AgentSettings, Record, Rung
 from sandbox.rules.references import reference_names, reference_text
 from synth.network import NetworkSection, find_network, is_network
@@ -57,12 +58,13 @@ class SearchSection(Record):
 
 
 class SandboxSection(Record):
-    """Where untrusted text is traced."""
+    """Where untrusted text is traced, and where agents are trained with what came of it."""
 
     backend: Literal["auto", "docker", "bubblewrap", "unsafe"] = "auto"
     trace_seconds: float = Field(20.0, gt=0, le=600)
     run_seconds: float = Field(600.0, gt=0)
     memory_gb: float = Field(4.0, gt=0)
+    training: Place = Place.AUTO  # processes, or containers; changes no result
 
 
 class CampaignSpec(Record):
@@ -196,7 +198,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> CampaignSpec:
 
 
 AMENDABLE = re.compile(
-    r"(budget\.\w+|campaign\.(workers|finalists)|proposer\.(\d+\.)?(base_url|timeout_seconds|retries|retry_seconds|concurrent))\s*="
+    r"(budget\.\w+|campaign\.(workers|finalists)|sandbox\.training|proposer\.(\d+\.)?(base_url|timeout_seconds|retries|retry_seconds|concurrent))\s*="
 )
 
 
@@ -206,7 +208,7 @@ def amended_spec(spec: str, overrides: Sequence[str]) -> CampaignSpec:
         if not AMENDABLE.match(override.strip()):
             raise UsageError(
                 f"--set {override!r} would make it another campaign.",
-                "Only budget.*, campaign.workers, campaign.finalists and where and how an endpoint is reached may change.",
+                "Only budget.*, campaign.workers, campaign.finalists, sandbox.training and how an endpoint is reached may change.",
             )
     return _validated(json.loads(spec), overrides, "the campaign's spec")
 

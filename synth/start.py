@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @contextmanager
 def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.Event) -> Iterator[Campaign]:
     """A campaign of this archive, ready to run; its processes end with the block."""
-    from sandbox.execution.local import LocalExecutor
+    from sandbox.execution.select import open_executor
     from sandbox.isolation.select import open_isolation
 
     settings = spec.sandbox
@@ -43,7 +43,7 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
             return isolation
 
         isolation = None if all(author.proposer.trusted for author in authors) else sandbox()
-        valve = Valve(LocalExecutor(spec.campaign.workers), Runs(archive, spec.campaign.name).remember)
+        valve = Valve(open_executor(spec.campaign.workers, place=settings.training), Runs(archive, spec.campaign.name).remember)
         judge = Evaluator(
             valve,
             isolation,

@@ -68,8 +68,9 @@ seeds = 3
 # learning_rate = 3e-4
 # device = "cpu"
 
-# [sandbox]               # where untrusted programs are traced
-# backend = "auto"        # bubblewrap; "unsafe" is a plain process
+# [sandbox]               # where untrusted programs are traced; docs/security.md says what that stops
+# backend = "auto"        # docker where its image is built, else bubblewrap; "unsafe" is a plain process
+# training = "auto"       # where agents train: "process", "container"; auto is containers where docker can give them a GPU
 # trace_seconds = 20
 # run_seconds = 600       # of one training
 # memory_gb = 4

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from sandbox.records import DescribeJob, GateJob, GateReport, Limits, RunResult, TaskDescription, TrainJob
 
 JobResult: TypeAlias = RunResult | GateReport | TaskDescription
+
+
+class Place(StrEnum):
+    """Where trainings may be asked to run; no result depends on it. `auto` is decided by `sandbox.execution.select`."""
+
+    AUTO = "auto"
+    PROCESS = "process"
+    CONTAINER = "container"
 
 
 class Executor(Protocol):

@@ -8,10 +8,12 @@ of the GPU's driver, whose whole surface a container with a GPU sees.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
 
+from sandbox.errors import PrerequisiteMissing
 from sandbox.execution import child, limits, wire
 from sandbox.isolation.daemon import Daemon
 from sandbox.isolation.docker import settings
@@ -21,6 +23,7 @@ MODULE = "sandbox.execution.container"
 TMP = "size=256m,mode=1777,noexec,nosuid,nodev"
 PROCESSES = 256  # CUDA starts threads by the dozen
 WEIGHTS = "/weights.npz"
+READY = b"r"  # what goes out before the answer, once everything is imported
 
 
 class _Pipe:
@@ -35,6 +38,7 @@ def main() -> None:
     answer_to = os.dup(1)
     os.dup2(2, 1)
     child.preload()
+    os.write(answer_to, READY)
     request = wire.Request.model_validate_json(wire.receive(_Pipe()))
     limits.apply(request.limits, address_space=not on_gpu(request.job))
     answer = child.attempt(lambda: child.run(request.job))
@@ -69,10 +73,24 @@ def training_settings(daemon: Daemon, job: TrainJob) -> dict[str, Any]:
     host["Tmpfs"] = {"/tmp": TMP}
     host["PidsLimit"] = PROCESSES
     if isinstance(job.rule, LearnedRule):
-        host["Mounts"] = [Mount(target=WEIGHTS, source=str(Path(job.rule.path).resolve()), type="bind", read_only=True)]
+        host["Mounts"] = [Mount(target=WEIGHTS, source=str(readable(job.rule)), type="bind", read_only=True)]
     if on_gpu(job):
         host["DeviceRequests"] = [DeviceRequest(device_ids=[job.agent.device.partition(":")[2] or "0"], capabilities=[["gpu"]])]
     return {**created, "command": ["-m", MODULE]}
+
+
+def readable(rule: LearnedRule) -> Path:
+    """Its file. Raises PrerequisiteMissing where the user inside, who owns nothing, could not read it."""
+    path = Path(rule.path).resolve()
+    try:
+        open_to_all = path.stat().st_mode & stat.S_IROTH
+    except OSError as error:
+        raise PrerequisiteMissing(
+            f"Cannot read the meta-network {path}: {error.strerror}.", "`lossmith baseline list` shows those here."
+        ) from error
+    if not open_to_all:
+        raise PrerequisiteMissing(f"Only its owner may read {path}, and a container runs as nobody.", f"Allow it: chmod a+r {path}")
+    return path
 
 
 if __name__ == "__main__":

@@ -9,40 +9,43 @@ from __future__ import annotations
 import selectors
 import time
 from collections.abc import Sequence
-from typing import Literal
+from contextlib import closing
 
 from sandbox.errors import PrerequisiteMissing, RunFault, Verdict, WorkerLost
 from sandbox.execution import limits as machine
 from sandbox.execution import wire
 from sandbox.execution.attempt import judge_answer, too_long, too_much_output
-from sandbox.execution.base import Executor, JobResult
-from sandbox.execution.container import inside, training_settings
+from sandbox.execution.base import JobResult
+from sandbox.execution.container import READY, inside, training_settings
 from sandbox.execution.local import LocalExecutor, Running
-from sandbox.isolation.contents import has_cuda
 from sandbox.isolation.daemon import Daemon
-from sandbox.isolation.docker import ContainerTracer, check_image
+from sandbox.isolation.docker import CHUNK, ContainerTracer, check_image
 from sandbox.isolation.process import End
-from sandbox.records import TrainJob
+from sandbox.records import AgentSettings, TrainJob
 
-Place = Literal["auto", "process", "container"]
 IN_THE_IMAGE = ("probe:", "atari")
 END_SECONDS = 10.0
 START_SECONDS = 120.0  # importing torch; the job's own clock starts after it
+_ON_A_GPU = TrainJob(rule="random", task="probe:catch", steps=1, seed=0, agent=AgentSettings(device="cuda:0"))
 
 
-def open_executor(workers: int, warm: Sequence[str] = (), num_envs: int = 16, place: Place = "process") -> Executor:
-    """Where trainings run. `auto` is in containers where the daemon has a current image and torch was built for a GPU, else in processes.
+def check_containers(*, gpu: bool) -> None:
+    """Raises PrerequisiteMissing without a daemon, a current image or, where it is asked for, a GPU that a container is given."""
+    with closing(Daemon()) as daemon:
+        check_image(daemon)
+        if gpu:
+            _start(daemon, _ON_A_GPU).close()
 
-    Raises PrerequisiteMissing where containers were asked for by name and cannot be had.
-    """
-    if place == "process" or (place == "auto" and not has_cuda()):
-        return LocalExecutor(workers, warm, num_envs)
+
+def _start(daemon: Daemon, job: TrainJob) -> ContainerTracer:
+    """A job's container. Raises PrerequisiteMissing where it needs a GPU that it cannot be given, WorkerLost where the daemon fails."""
     try:
-        return ContainerExecutor(workers, warm, num_envs)
-    except PrerequisiteMissing:
-        if place == "container":
-            raise
-        return LocalExecutor(workers, warm, num_envs)
+        return ContainerTracer(daemon, training_settings(daemon, job))
+    except WorkerLost as error:
+        if "could not select device driver" in error.message or "nvidia" in error.message:
+            remedy = "Install NVIDIA's container toolkit, or ask for processes: --training process, `sandbox.training` in a spec."
+            raise PrerequisiteMissing("Docker here has no way to give a container a GPU.", remedy) from error
+        raise
 
 
 class ContainerExecutor(LocalExecutor):
@@ -76,13 +79,8 @@ class ContainerAttempt:
     def __init__(self, daemon: Daemon, job: TrainJob, request: wire.Request) -> None:
         self._request = request.model_copy(update={"job": inside(job)})
         self._killed = False
-        try:
-            self._channel = ContainerTracer(daemon, training_settings(daemon, job))
-        except WorkerLost as error:
-            if "could not select device driver" in error.message:
-                remedy = "Install NVIDIA's container toolkit, or set training = 'process' in the spec's [sandbox]."
-                raise PrerequisiteMissing("Docker here has no way to give a container a GPU.", remedy) from error
-            raise
+        self._answer = bytearray()
+        self._channel = _start(daemon, job)
 
     def kill(self) -> None:
         """Ends the job; `run` then raises WorkerLost."""
@@ -93,29 +91,56 @@ class ContainerAttempt:
         """The job's result, or raises what became of it: RunFault, an error of the job's own, or WorkerLost."""
         try:
             self._channel.bound(self._request.limits)
-            answer = self._exchange()
-            return self._judge(answer, self._channel.wait(END_SECONDS))
+            self._await_start()
+            self._exchange()
+            return self._judge(bytes(self._answer), self._channel.wait(END_SECONDS))
         finally:
             self._channel.close()
 
-    def _exchange(self) -> bytes:
-        """What came until the end. Raises RunFault for a limit that was broken."""
-        bounds, answer = self._request.limits, bytearray()
+    def _await_start(self) -> None:
+        """Until everything is imported. Raises WorkerLost where it ends before, or takes too long: no job has had a part in that."""
+        deadline, open_ = time.monotonic() + START_SECONDS, True
+        while not self._answer:
+            if not open_ or time.monotonic() > deadline:
+                said = "" if self._killed else self._channel.complaint()
+                raise WorkerLost("A training's container did not start.", said or "`lossmith doctor` says what is missing.")
+            if self._wait(deadline, writing=False):
+                open_ = self._read()
+        del self._answer[: len(READY)]
+
+    def _exchange(self) -> None:
+        """Sends the job and reads until the end. Raises RunFault for a limit that was broken."""
+        bounds = self._request.limits
         unsent = wire.pack(self._request.model_dump_json().encode())
-        deadline = time.monotonic() + START_SECONDS + bounds.seconds
-        while True:
+        deadline = time.monotonic() + bounds.seconds
+        open_ = True
+        while open_:
             events = self._wait(deadline, writing=bool(unsent))
             if events & selectors.EVENT_WRITE:
                 unsent = unsent[self._channel.send(unsent) :]
             if events & selectors.EVENT_READ:
-                chunk = self._channel.receive()
-                if chunk == b"":
-                    return bytes(answer)
-                answer += chunk or b""
-            if len(answer) > bounds.output_bytes:
+                open_ = self._read()
+            if len(self._answer) > bounds.output_bytes:
                 raise too_much_output(bounds.output_bytes)
-            if time.monotonic() > deadline:
-                raise too_long(bounds.seconds)
+            if open_ and time.monotonic() > deadline:
+                if not self._has_ended_meanwhile():
+                    raise too_long(bounds.seconds)
+                open_ = False
+
+    def _has_ended_meanwhile(self) -> bool:
+        """Whether all of the answer is here already: where this process itself was asleep, the time was not the job's."""
+        for _ in range(self._request.limits.output_bytes // CHUNK + 2):  # however fast it writes on
+            chunk = self._channel.receive()
+            if not chunk:
+                return chunk == b""
+            self._answer += chunk
+        return False
+
+    def _read(self) -> bool:
+        """Takes what has come; False at the end."""
+        chunk = self._channel.receive()
+        self._answer += chunk or b""
+        return chunk != b""
 
     def _wait(self, deadline: float, *, writing: bool) -> int:
         with selectors.DefaultSelector() as selector:

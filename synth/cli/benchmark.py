@@ -16,14 +16,15 @@ from archive.baseline import library
 from archive.store import SqliteArchive, default_path, open_archive
 from sandbox.errors import PrerequisiteMissing, UsageError, Verdict
 from sandbox.evaluate import Evaluator
-from sandbox.execution.local import LocalExecutor
+from sandbox.execution.base import Place
+from sandbox.execution.select import open_executor
 from sandbox.records import AgentSettings, LearnedRule, Rung
 from synth.benchmark.measure import benchmark as measure
 from synth.benchmark.measure import trainings
 from synth.benchmark.plot import check_plot, draw
 from synth.benchmark.records import Aggregate, BenchmarkReport, Cell, Entrant, RuleSummary, TaskSummary
 from synth.cli.output import console, emit_json, narrate
-from synth.cli.programs import Json, Unsafe, checked_record, isolation_for, rule_of, task_names, training_progress
+from synth.cli.programs import Json, Training, Unsafe, checked_record, isolation_for, rule_of, task_names, training_progress
 from synth.cli.sources import Source, find_rule
 from synth.cli.tables import interval, plain_table, shown
 from synth.spec import CampaignSpec
@@ -59,6 +60,7 @@ def benchmark(
     archive: Annotated[
         Path | None, typer.Option(help="Where ids are looked up and trainings are kept; what it has is not repeated.")
     ] = None,
+    training: Training = Place.AUTO,
     as_json: Json = False,
     unsafe: Unsafe = False,
 ) -> None:
@@ -72,7 +74,8 @@ def benchmark(
     sources = {name: find_rule(name, archive, network_learning_rate) for name in (*names, rival)}
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_archive(default_path(archive))))
-        executor = stack.enter_context(closing(LocalExecutor(workers, tuple(task for rung in rungs for task in rung.tasks), num_envs)))
+        every = tuple(task for rung in rungs for task in rung.tasks)
+        executor = stack.enter_context(closing(open_executor(workers, every, num_envs, training)))
         isolation = stack.enter_context(isolation_for(list(sources.values()), unsafe))
         evaluator = stack.enter_context(closing(Evaluator(executor, isolation, agent, seed=seed)))
         entrants = {

@@ -59,6 +59,7 @@ def examine(archive: Path) -> Iterator[Finding]:
     for library, use in LIBRARIES.items():
         yield _library(library, use)
     yield from _sandboxes()
+    yield _trainings()
     yield _machine()
     yield _cuda()
     yield _key()
@@ -87,6 +88,14 @@ def _sandboxes() -> Iterator[Finding]:
     enough = any(row.ok for row in rows)
     for row in rows:
         yield Finding(name=f"sandbox: {row.name}", ok=row.ok, required=not enough, detail=row.detail, remedy=row.remedy)
+
+
+def _trainings() -> Finding:
+    """Where they would run here, and why. Neither place is better by itself, so this is never amiss."""
+    from sandbox.execution.select import choose
+
+    choice = choose()
+    return Finding(name="trainings", ok=True, required=False, detail=f"in a {choice.place} each: {choice.why}", remedy=choice.remedy)
 
 
 def _machine() -> Finding:

@@ -19,10 +19,11 @@ from archive.baseline.spec import BaselineSpec
 from archive.baseline.trial import RATES, Mean, Trial, hold_trials
 from sandbox.errors import UsageError
 from sandbox.evaluate import Evaluator, ShortMemory
-from sandbox.execution.local import LocalExecutor
+from sandbox.execution.base import Place
+from sandbox.execution.select import open_executor
 from sandbox.records import AgentSettings, Record, Rung
 from synth.cli.output import console, emit_json, narrate
-from synth.cli.programs import checked_record, task_names, training_progress
+from synth.cli.programs import Training, checked_record, task_names, training_progress
 from synth.cli.tables import plain_table, sparkline
 from synth.network import learned_rule
 
@@ -55,6 +56,7 @@ def evaluate(
     rates: Annotated[str, typer.Option(help="REINFORCE's learning rates, with commas between.")] = USUAL_RATES,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
+    training: Training = Place.AUTO,
     as_json: Json = False,
 ) -> None:
     """Train fresh agents under a meta-network and print their returns beside random play's and REINFORCE's at its best learning rate."""
@@ -64,7 +66,7 @@ def evaluate(
     rung = checked_record(Rung, name="trial", tasks=task_names(tasks), steps=steps, seeds=seeds)
     tried = read_rates(rates)
     with (
-        closing(LocalExecutor(workers, rung.tasks, agent.num_envs)) as executor,
+        closing(open_executor(workers, rung.tasks, agent.num_envs, training)) as executor,
         closing(Evaluator(executor, None, agent, seed=seed)) as evaluator,
         training_progress(len(rung.tasks) * seeds * (2 + len(tried))) as advance,
     ):

@@ -16,7 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sandbox.check import Checker, refusal_record
 from sandbox.errors import Gate, Refusal, UsageError, Verdict
 from sandbox.evaluate import Evaluator, ShortMemory
+from sandbox.execution.base import Place
 from sandbox.execution.local import LocalExecutor
+from sandbox.execution.select import open_executor
 from sandbox.isolation.base import Isolation
 from sandbox.isolation.select import open_isolation
 from sandbox.language.program import parse
@@ -39,6 +41,11 @@ CHECK_SECONDS = 18.0
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Unsafe = Annotated[bool, typer.Option("--unsafe", help="Trace the program without a sandbox: only one you have read yourself.")]
+
+Training = Annotated[
+    Place,
+    typer.Option("--training", help="Where agents train: processes, or containers; auto is containers where docker gives them a GPU."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -145,6 +152,7 @@ def evaluate(
     episodic_life: Annotated[bool, typer.Option(help="Atari: a lost life ends the learner's episode.")] = TaskSettings().episodic_life,
     clip_rewards: Annotated[bool, typer.Option(help="Atari: the learner sees the sign of rewards.")] = TaskSettings().clip_rewards,
     archive: Annotated[Path | None, typer.Option(help="The archive in which an ID is looked up.")] = None,
+    training: Training = Place.AUTO,
     as_json: Json = False,
     unsafe: Unsafe = False,
 ) -> None:
@@ -165,7 +173,7 @@ def evaluate(
     if isinstance(source, Source) and source.traced is None:
         _stop_if_refused(_parse(source.text), source.text, as_json)
     with (
-        closing(LocalExecutor(workers, rung.tasks, num_envs)) as executor,
+        closing(open_executor(workers, rung.tasks, num_envs, training)) as executor,
         isolation_for([source], unsafe) as isolation,
         closing(Evaluator(executor, isolation, agent, seed=seed)) as evaluator,
     ):

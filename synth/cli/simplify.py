@@ -12,10 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.evaluate import Evaluator, ShortMemory
-from sandbox.execution.local import LocalExecutor
+from sandbox.execution.base import Place
+from sandbox.execution.select import open_executor
 from synth.cli.origins import STEPS, TASKS, agent_of, opened_archive, origin_of, rung_of
 from synth.cli.output import console, emit_json, inert, narrate
-from synth.cli.programs import isolation_of, training_progress
+from synth.cli.programs import Training, isolation_of, training_progress
 from synth.cli.sources import find_program
 from synth.cli.tables import plain_table, shown
 from synth.simplify.keeping import keep
@@ -44,6 +45,7 @@ def simplify_command(
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
     archive: Annotated[Path | None, typer.Option(help="The archive of the program and of trainings done before.")] = None,
+    training: Training = Place.AUTO,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Trace the program without a sandbox: only one you have read yourself.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")] = False,
 ) -> None:
@@ -58,7 +60,7 @@ def simplify_command(
             training_progress(None) as advance,
             nullcontext() if source.trusted else isolation_of(unsafe) as isolation,
         ):
-            executor = LocalExecutor(workers, rung.tasks, agent.num_envs)
+            executor = open_executor(workers, rung.tasks, agent.num_envs, training)
             stack.callback(executor.close)
             evaluator = Evaluator(executor, isolation, agent, seed=seed)
             stack.callback(evaluator.close)

@@ -15,13 +15,14 @@ from rich.text import Text
 from archive.store import open_archive
 from sandbox.errors import UsageError
 from sandbox.evaluate import Evaluator
-from sandbox.execution.local import LocalExecutor
+from sandbox.execution.base import Place
+from sandbox.execution.select import open_executor
 from sandbox.language.program import parse
 from sandbox.records import AgentSettings, Record, Rule, Rung, RunResult, program_id
 from synth.anchors import baseline_rule
 from synth.cli.origins import STEPS, TASKS, Origin, agent_of, opened_archive, origin_of, rung_of
 from synth.cli.output import console, emit_json, inert, narrate, narration
-from synth.cli.programs import Json, Unsafe, checked_record, find_baseline, isolation_of
+from synth.cli.programs import Json, Training, Unsafe, checked_record, find_baseline, isolation_of
 from synth.cli.sources import find_program
 from synth.cli.tables import interval, plain_table, shown
 from synth.tune.bench import Bench
@@ -62,6 +63,7 @@ def tune_command(
     archive: Annotated[Path | None, typer.Option(help="The archive of the program and of trainings done before.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of this tuning; one that was stopped goes on. Default: tunings/…")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the tuned program to this file instead of printing it.")] = None,
+    training: Training = Place.AUTO,
     unsafe: Unsafe = False,
     as_json: Json = False,
 ) -> None:
@@ -82,7 +84,7 @@ def tune_command(
         open_folder(folder, asked)
         memory = opened or stack.enter_context(closing(open_archive(folder / "trainings.sqlite")))
         isolation = stack.enter_context(nullcontext() if source.trusted else isolation_of(unsafe))
-        executor = stack.enter_context(closing(LocalExecutor(workers, rung.tasks, agent.num_envs)))
+        executor = stack.enter_context(closing(open_executor(workers, rung.tasks, agent.num_envs, training)))
         evaluator = stack.enter_context(closing(Evaluator(executor, isolation, agent, seed=seed)))
         on_run, on_steps = stack.enter_context(_progress(rung, request))
         name, rule = _baseline(evaluator, origin, baseline, rung)

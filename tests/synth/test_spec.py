@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.errors import UsageError
+from sandbox.execution.base import Place
 from synth.spec import CampaignSpec, amended_spec, load_spec
 from synth.template import TEMPLATE
 from tests.synth.doubles import spec
@@ -113,7 +114,8 @@ def test_no_file_and_no_toml(tmp_path: Path) -> None:
 
 def test_a_running_campaign_may_only_get_more_time_and_hands() -> None:
     kept = spec().model_dump_json()
-    amended = amended_spec(kept, ["budget.evaluations=99", "campaign.workers=7"])
+    amended = amended_spec(kept, ["budget.evaluations=99", "campaign.workers=7", "sandbox.training=container"])
     assert (amended.budget.evaluations, amended.campaign.workers, amended.lag) == (99, 7, 5)
+    assert amended.sandbox.training is Place.CONTAINER
     with pytest.raises(UsageError, match="another campaign"):
         amended_spec(kept, ["campaign.seed=3"])

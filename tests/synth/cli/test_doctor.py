@@ -36,9 +36,18 @@ def test_a_sound_machine(run, tmp_path: Path) -> None:
     result = run("--json", "--archive", str(tmp_path / "a.sqlite"))
     found = findings(result)
     assert result.exit_code == 0
-    assert {"python", "torch", "ale-py", "sandbox: bubblewrap", "machine", "cuda", "OPENAI_API_KEY", "archive"} <= set(found)
+    assert {"python", "torch", "ale-py", "sandbox: bubblewrap", "trainings", "machine", "cuda", "OPENAI_API_KEY", "archive"} <= set(found)
     assert all(finding["remedy"] for finding in found.values() if not finding["ok"])
     assert "cores" in found["machine"]["detail"]
+
+
+def test_where_trainings_run_is_said_and_why(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.execution.select.has_cuda", lambda: True)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    found = findings(run("--json"))["trainings"]
+    assert found["ok"]
+    assert "in a process each: No docker daemon answers" in found["detail"]
+    assert "docker.io" in found["remedy"]
 
 
 def test_the_key_is_never_shown(run) -> None:
