@@ -91,7 +91,9 @@ def make_model(section: ProposerSection, campaign: str, stack: ExitStack) -> Ask
     if section.kind == "openai":
         from synth.proposers.openai_endpoint import Endpoint
 
-        return Endpoint(section)
+        endpoint = Endpoint(section)
+        stack.callback(endpoint.close)
+        return endpoint
     from synth.proposers.transformers_local import LocalModel
 
     return LocalModel(section)

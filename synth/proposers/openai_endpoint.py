@@ -2,10 +2,15 @@
 
 The key comes from OPENAI_API_KEY, goes into the client's memory and nowhere else. Lossmith does the retrying itself, so that all kinds of
 trouble are treated alike: too many requests, an endpoint's own errors, lost connections, timeouts, answers that are no answers.
+
+All calls run in one event loop, in a thread of its own, so that each has one deadline from its first byte to its last: the timeouts of a
+client begin anew with every byte, and a server that sends one now and then would never be given up. Whoever asks waits in a thread, of
+which a campaign has one for every program that is under way.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -49,7 +54,10 @@ class Endpoint:
         self._key = key or PLACEHOLDER
         self._sleep = sleep
         self._places = threading.Semaphore(section.concurrent)
-        self._client = openai.OpenAI(api_key=self._key, base_url=section.base_url, timeout=section.timeout_seconds, max_retries=0)
+        self._client = openai.AsyncOpenAI(api_key=self._key, base_url=section.base_url, timeout=section.timeout_seconds, max_retries=0)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="calls", daemon=True)
+        self._thread.start()
 
     def __call__(self, question: Question) -> Answer:
         """One answer, after as many retries as the section allows. ModelUnavailable after the last."""
@@ -68,19 +76,31 @@ class Endpoint:
             "Look after it, then `lossmith resume`: nothing that was answered is asked again.",
         )
 
+    def close(self) -> None:
+        """Lets go of connections and thread. Nobody may be waiting for an answer."""
+        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
     def _once(self, question: Question) -> Answer:
         import openai
 
         try:
-            return self._read(self._client.chat.completions.create(**self._request(question)), question)
+            return self._read(asyncio.run_coroutine_threadsafe(self._call(question), self._loop).result(), question)
         except openai.APIStatusError as error:
             raise self._status(error) from None  # the library's error holds the request, and with it the key
-        except openai.APITimeoutError:
+        except (openai.APITimeoutError, TimeoutError):
             raise _Trouble(f"no answer within {self._section.timeout_seconds:g} seconds") from None
         except openai.APIConnectionError as error:
             raise _Trouble(self._scrubbed(f"no connection ({error.__cause__ or error})")) from None
         except (openai.OpenAIError, ValueError) as error:  # ValueError: a body that is no JSON
             raise _Trouble(self._scrubbed(f"an answer that is none ({type(error).__name__})")) from None
+
+    async def _call(self, question: Question) -> ChatCompletion:
+        async with asyncio.timeout(self._section.timeout_seconds):
+            completion: ChatCompletion = await self._client.chat.completions.create(**self._request(question))
+            return completion
 
     def _request(self, question: Question) -> dict[str, Any]:
         section = self._section

@@ -47,7 +47,7 @@ class ProposerSection(Record):
     price: Price | None = None  # default: from the tables, when the campaign is created
     # an endpoint's
     base_url: str = OPENAI
-    timeout_seconds: float = Field(300.0, gt=0)  # of one call
+    timeout_seconds: float = Field(300.0, gt=0)  # of one call, from its first byte to its last
     retries: int = Field(5, ge=0, le=100)  # after 429, 5xx, a lost connection
     retry_seconds: float = Field(1.0, gt=0)  # before the first retry; doubles; the endpoint's Retry-After comes first
     concurrent: int = Field(8, ge=1)  # calls at a time

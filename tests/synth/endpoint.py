@@ -16,7 +16,7 @@ from sandbox.randomness import derive
 Script = Callable[[Prompt, int], str]
 """What to answer to a prompt, asked for the n-th time (from 0): a reply, or one of `FAULTS`."""
 
-FAULTS = ("!429", "!500", "!hang", "!cut", "!garbage", "!empty", "!401", "!404", "!null")
+FAULTS = ("!429", "!500", "!hang", "!cut", "!garbage", "!empty", "!401", "!404", "!null", "!drip", "!drop")
 KEY = "sk-never-to-be-seen-5f2a"
 
 
@@ -40,7 +40,10 @@ class Endpoint:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # or the kernel turns away many that come at once
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
 
     @property
@@ -97,6 +100,10 @@ def _fail(handler: BaseHTTPRequestHandler, fault: str) -> None:
     if fault == "!hang":
         time.sleep(1.5)
         handler.close_connection = True
+    elif fault == "!drip":
+        _drip(handler)
+    elif fault == "!drop":
+        handler.close_connection = True
     elif fault == "!cut":
         handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nContent-Type: application/json\r\n\r\n{"id": ')
         handler.close_connection = True
@@ -109,6 +116,17 @@ def _fail(handler: BaseHTTPRequestHandler, fault: str) -> None:
     else:
         error = {"error": {"message": f"No, {handler.headers['Authorization']}.", "type": "no", "code": None}}
         _send(handler, int(fault[1:]), json.dumps(error), {"Retry-After": "0.02"} if fault == "!429" else {})
+
+
+def _drip(handler: BaseHTTPRequestHandler) -> None:
+    """A byte now and then, for as long as somebody listens: first of the headers, then of a body that would never end."""
+    try:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Slow: ")
+        for byte in b"x" * 5 + b"\r\nContent-Length: 100000\r\n\r\n" + b" " * 100_000:
+            handler.wfile.write(bytes([byte]))
+            time.sleep(0.05)
+    except OSError:
+        handler.close_connection = True
 
 
 def _send(handler: BaseHTTPRequestHandler, status: int, text: str, headers: dict[str, str] | None = None) -> None:

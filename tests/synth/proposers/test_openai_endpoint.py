@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,12 +19,18 @@ from synth.proposers.section import ProposerSection
 from tests.synth import endpoint as server
 from tests.synth.endpoint import KEY, Endpoint, completion
 
-PASSING = ("!429", "!500", "!hang", "!cut", "!garbage", "!empty", "!null")
+PASSING = ("!429", "!500", "!hang", "!drip", "!drop", "!cut", "!garbage", "!empty", "!null")
+
+
+OPEN: list[openai_endpoint.Endpoint] = []
 
 
 @pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
+def key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    yield
+    while OPEN:
+        OPEN.pop().close()
 
 
 def question(seed: int = 0) -> Question:
@@ -30,7 +40,8 @@ def question(seed: int = 0) -> Question:
 def client(url: str, waits: list[float] | None = None, **fields: Any) -> openai_endpoint.Endpoint:
     section = {"kind": "openai", "model": "m", "base_url": url, "timeout_seconds": 0.5, "retries": 4, "retry_seconds": 1.0, **fields}
     kept = [] if waits is None else waits
-    return openai_endpoint.Endpoint(ProposerSection.model_validate(section), sleep=kept.append)
+    OPEN.append(openai_endpoint.Endpoint(ProposerSection.model_validate(section), sleep=kept.append))
+    return OPEN[-1]
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -108,6 +119,46 @@ def test_cut_refused_and_filtered_answers_are_answers(
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(ModelUnavailable, match="no connection"):
         client("http://127.0.0.1:9/v1", retries=1)(question())
+
+
+def test_a_server_that_trickles_bytes_for_ever_is_given_up_at_the_deadline() -> None:
+    with Endpoint(lambda prompt, count: "!drip") as endpoint, pytest.raises(ModelUnavailable, match=r"no answer within 0\.3 seconds"):
+        client(endpoint.url, timeout_seconds=0.3, retries=1)(question())
+    assert len(endpoint.asked) == 2
+
+
+def test_thirty_two_calls_are_under_way_at_once() -> None:
+    """The server answers nobody before all have asked."""
+    together = threading.Barrier(32, timeout=60)
+
+    def wait_for_all(prompt: Prompt, count: int) -> str:
+        together.wait()
+        return "All here."
+
+    with Endpoint(wait_for_all) as endpoint:
+        ask = client(endpoint.url, timeout_seconds=60, concurrent=32, retries=0)
+        with ThreadPoolExecutor(32) as threads:
+            answers = list(threads.map(ask, [question(seed) for seed in range(32)]))
+    assert {answer.text for answer in answers} == {"All here."}
+
+
+def test_no_more_calls_at_a_time_than_the_section_allows() -> None:
+    under_way, most = 0, 0
+    counting = threading.Lock()
+
+    def count_them(prompt: Prompt, count: int) -> str:
+        nonlocal under_way, most
+        with counting:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.02)
+        with counting:
+            under_way -= 1
+        return "Yes."
+
+    with Endpoint(count_them) as endpoint, ThreadPoolExecutor(8) as threads:
+        list(threads.map(client(endpoint.url, concurrent=3, timeout_seconds=30), [question(seed) for seed in range(24)]))
+    assert most == 3
 
 
 def test_tokens_are_the_endpoints_and_what_a_request_holds() -> None:
