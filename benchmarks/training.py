@@ -80,28 +80,36 @@ class Enough(Exception):
     """Ends a training once it was measured."""
 
 
+class Mark(NamedTuple):
+    """Agent steps done, and seconds of the processor and of the clock until then."""
+
+    steps: int
+    cpu: float
+    wall: float
+
+
 class Stopwatch:
     """Told of every rollout; the first one is not counted."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.marks: list[tuple[int, float]] = []
+        self.marks: list[Mark] = []
 
     def __call__(self, done: int) -> None:
-        self.marks.append((done, time.process_time()))
-        if done - self.marks[0][0] >= self.steps:
+        self.marks.append(Mark(done, time.process_time(), time.perf_counter()))
+        if done - self.marks[0].steps >= self.steps:
             raise Enough
 
     def rate(self) -> float:
         """Steps per CPU-second."""
-        (first, start), (last, end) = self.marks[0], self.marks[-1]
-        return (last - first) / (end - start)
+        first, last = self.marks[0], self.marks[-1]
+        return (last.steps - first.steps) / (last.cpu - first.cpu)
 
 
-def traced_ppo(num_actions: int) -> Traced:
+def traced_ppo(num_actions: int, agent: AgentSettings = AGENT) -> Traced:
     """The reference, traced without a sandbox: the text is ours."""
     program = parse(reference_text("ppo"))
-    shapes = [minibatch_shape(program.training, AGENT, num_actions)]
+    shapes = [minibatch_shape(program.training, agent, num_actions)]
     isolation = open_isolation("unsafe")
     try:
         return traced_from_reply(program, trace(program, shapes, isolation, Limits(seconds=120)), shapes)
