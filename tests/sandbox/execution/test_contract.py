@@ -1,4 +1,7 @@
-"""What every executor keeps to, whatever its jobs do. A new executor joins by one more line in `EXECUTORS`."""
+"""What every executor keeps to, whatever its jobs do. A new executor joins by one more line in `EXECUTORS`.
+
+Of containers these tests see only the trainings on probes: the worlds that misbehave are users' own, and run beside them.
+"""
 
 import os
 import signal
@@ -10,14 +13,24 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.errors import RunFault, UsageError, Verdict, WorkerLost
+from sandbox.errors import PrerequisiteMissing, RunFault, UsageError, Verdict, WorkerLost
 from sandbox.execution.base import Executor
+from sandbox.execution.docker import ContainerExecutor, check_containers
 from sandbox.execution.local import LocalExecutor
 from sandbox.records import DescribeJob, Limits, RunResult, TaskDescription, TrainJob
 
-EXECUTORS: dict[str, Callable[[int], Executor]] = {"local": LocalExecutor}
+EXECUTORS: dict[str, Callable[[int], Executor]] = {"local": LocalExecutor, "container": ContainerExecutor}
+NEEDS = {"container": pytest.mark.docker}
 ROOT = Path(__file__).parents[3]
 LIMITS = Limits(seconds=60)
+
+
+def skip_without_docker() -> None:
+    """Skips where there is no daemon, or no image of what is here."""
+    try:
+        check_containers(gpu=False)
+    except PrerequisiteMissing as missing:
+        pytest.skip(str(missing))
 
 
 def misbehaving(world: str) -> DescribeJob:
@@ -59,8 +72,10 @@ def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     return condition()
 
 
-@pytest.fixture(scope="module", params=sorted(EXECUTORS))
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=NEEDS.get(name, ())) for name in EXECUTORS])
 def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "container":
+        skip_without_docker()
     return request.param
 
 
