@@ -1,7 +1,7 @@
 """Torsos: what turns a batch of observations `[N, *shape]` into embeddings `[N, width]`.
 
-Raw bytes are accepted and scaled inside, so that observations are stored and moved as they come. All weights are drawn from the generator
-that is passed in.
+Raw bytes are accepted and scaled inside, so that observations are stored and moved as they come: pixels by a fixed factor, memory by what
+was seen of it. All weights are drawn from the generator that is passed in.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
+from sandbox.agents.standardise import Standardise
 from sandbox.errors import UsageError
 from sandbox.records import AgentSettings, ObservationSpec
 
@@ -41,6 +42,9 @@ class Torso(nn.Module):
         """`[N, *shape]` to `[N, width]`."""
         raise NotImplementedError
 
+    def observe(self, observation: Tensor) -> None:
+        """Learns the observations' scale from `[..., *shape]`, where the torso has one to learn."""
+
 
 def make_torso(observation: ObservationSpec, settings: AgentSettings, generator: torch.Generator) -> Torso:
     """The torso that `settings.torso` names; `auto` picks by the observation's kind and size. UsageError if it cannot see it."""
@@ -65,13 +69,17 @@ def _choose(observation: ObservationSpec) -> Literal["mlp", "conv", "nature"]:
 
 
 class MLP(Torso):
-    """Flattens, then linear layers with ReLU, the last without it if `linear_out` (DiscoRL's agent). Bytes are scaled to [-1, 1]."""
+    """Flattens, then linear layers with ReLU, the last without it if `linear_out` (DiscoRL's agent).
+
+    Bytes of memory are standardised by what was observed, others scaled to [-1, 1].
+    """
 
     def __init__(
         self, observation: ObservationSpec, hidden: tuple[int, ...], generator: torch.Generator, *, linear_out: bool = False
     ) -> None:
         super().__init__()
         self.linear_out = linear_out
+        self.standardise = Standardise(observation.shape) if observation.kind == "ram" else None
         sizes = (math.prod(observation.shape), *hidden)
         self.layers = nn.ModuleList(linear(*pair, RELU_GAIN, generator) for pair in pairwise(sizes))
         self.width = sizes[-1]
@@ -79,13 +87,20 @@ class MLP(Torso):
     def forward(self, observation: Tensor) -> Tensor:
         """`[N, *shape]` to `[N, width]`."""
         x = observation.flatten(1)
-        if x.dtype == torch.uint8:
+        if x.dtype == torch.uint8 and self.standardise is not None:
+            x = self.standardise(x)
+        elif x.dtype == torch.uint8:
             x = x.to(self.layers[0].weight.dtype).mul_(2 / 255).sub_(1)  # type: ignore[arg-type]
         *inner, last = self.layers
         for layer in inner:
             x = torch.relu(layer(x))
         x = last(x)
         return x if self.linear_out else torch.relu(x)
+
+    def observe(self, observation: Tensor) -> None:
+        """Bytes of memory `[..., 128]` set the scale of those to come."""
+        if observation.dtype == torch.uint8 and self.standardise is not None:
+            self.standardise.observe(observation)
 
 
 class Conv(Torso):
@@ -147,8 +162,10 @@ class Impala(Torso):
 
 
 def scaled(pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """Bytes to [0, 1]; floats as they are."""
-    return pixels.to(dtype).mul_(1 / 255) if pixels.dtype == torch.uint8 else pixels
+    """Bytes to [0, 1]; floats as they are. Channels lie innermost where a gradient is wanted: with it, convolutions take two thirds of the
+    time; without, a tenth more."""
+    order = torch.channels_last if torch.is_grad_enabled() else torch.contiguous_format
+    return pixels.to(dtype, memory_format=order).mul_(1 / 255) if pixels.dtype == torch.uint8 else pixels
 
 
 def linear(inputs: int, outputs: int, gain: float, generator: torch.Generator) -> nn.Linear:
