@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 
 from sandbox.errors import Verdict, WorkerLost
 from sandbox.isolation.base import Isolation
+from sandbox.isolation.interpreter import settings
 from sandbox.isolation.siege import run_unparsed
 from sandbox.records import Limits
 
@@ -29,7 +31,7 @@ ATTEMPTS = {
     "network": "modules['_socket'].socket(2, 1)",
     "file_read": "os.open('/etc/passwd', 0)",
     "file_write": "os.open('/tmp/lossmith-probe', os.O_CREAT | os.O_WRONLY)",
-    "environment": "[name for name in os.environ if name in ('PATH', 'SHELL', 'LOGNAME', 'OPENAI_API_KEY')][0]",
+    "environment": "[name for name in os.environ if name in OUTSIDE][0]",
     "other_processes": "os.kill(os.getppid(), 0) is None",
     "threads": "torch.threading.Thread(target=list).start() is None",
     "namespaces": "libc.unshare(0x10000000) == 0",
@@ -41,6 +43,9 @@ ENDINGS = {
     "memory": ("x = []\nwhile True:\n    x.append(torch.ones(10 ** 7))", {Verdict.MEMORY_LIMIT, Verdict.OK}),
     "time": ("while True:\n    pass", {Verdict.TIME_LIMIT}),
 }
+INSIDE_TOO = {*settings(), "PATH", "HOSTNAME", "PWD", "LC_CTYPE", "GPG_KEY"}
+"""Variables that a sandbox has for reasons of its own: what we set, docker, bubblewrap, Python, and Python's official image."""
+
 COUNT = len(ATTEMPTS) + len(ENDINGS)
 LIMITS = Limits(seconds=20.0, memory_bytes=1 << 29)
 SHORT = Limits(seconds=0.5)
@@ -55,7 +60,8 @@ def attempts_text(attempts: Mapping[str, str]) -> str:
 
 def breaches(isolation: Isolation) -> list[str]:
     """The probes that were not stopped. Raises WorkerLost where the sandbox itself fails."""
-    reply = run_unparsed(attempts_text({**ATTEMPTS, "control": "True"}), isolation, LIMITS)
+    text = f"OUTSIDE = {_outside()!r}\n{attempts_text({**ATTEMPTS, 'control': 'True'})}"
+    reply = run_unparsed(text, isolation, LIMITS)
     state = json.loads(reply.payload or b"{}").get("initial_state", {})
     if state.get("control") != 1:
         raise WorkerLost(f"The probes could not be run: {reply.verdict.value}.", "Run `lossmith doctor` again.")
@@ -65,3 +71,9 @@ def breaches(isolation: Isolation) -> list[str]:
         if ended.verdict not in verdicts or b'"graphs"' in (ended.payload or b""):
             found.append(name)
     return found
+
+
+def _outside() -> list[str]:
+    """Names of this process's variables, and of a key, that no sandbox has a reason to have."""
+    names = {"OPENAI_API_KEY", *os.environ} - INSIDE_TOO
+    return sorted(name for name in names if not name.startswith("PYTHON"))
