@@ -16,7 +16,9 @@ BUSY_SECONDS = 30.0
 
 Row = tuple[Any, ...]
 
-# SQLite's name for what went wrong, by its beginning: what to say and what to do.
+_FULL = ("cannot grow, the disk is full", "Free some space and run `lossmith resume`: nothing recorded is lost.")
+
+# SQLite's name for what went wrong, by its beginning, the longer one first: what to say and what to do.
 TROUBLES = {
     "SQLITE_NOTADB": ("is not a SQLite database", "Name another file with --archive."),
     "SQLITE_CORRUPT": ("is damaged", "Restore it from a copy, or rescue what is readable with `sqlite3 FILE .recover`."),
@@ -25,7 +27,8 @@ TROUBLES = {
     "SQLITE_READONLY": ("is read-only", "Make the file and its folder writable, or copy the archive to where they are."),
     "SQLITE_PERM": ("may not be opened", "Make the file and its folder readable and writable."),
     "SQLITE_CANTOPEN": ("cannot be opened", "Name a file in an existing folder that you may write to, with --archive."),
-    "SQLITE_FULL": ("cannot grow, the disk is full", "Free some space and run `lossmith resume`: nothing recorded is lost."),
+    "SQLITE_FULL": _FULL,
+    "SQLITE_IOERR_SHMSIZE": _FULL,  # of the file beside it that all its readers share
     "SQLITE_IOERR": ("cannot be read or written", "Check the disk and run `lossmith resume`: nothing recorded is lost."),
 }
 

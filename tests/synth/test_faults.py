@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,11 @@ from synth.campaign import Campaign, Crew
 from synth.pipeline import Runs
 from synth.proposers.base import Author
 from synth.valve import Valve
-from tests.sandbox.isolation.attacks import descendants
 from tests.sandbox.isolation.test_pool import ECHO, echo
 from tests.synth.doubles import ArithmeticExecutor, ArithmeticGates, Scribbler, campaign, spec, story
 
 ROOT = Path(__file__).parent.parent.parent
 EVALUATIONS = 10
-SLOW_ECHO = ECHO.replace("left = frame", "import time; time.sleep(0.2); left = frame")
 
 
 class SandboxedGates(ArithmeticGates):
@@ -63,27 +61,33 @@ def unhurt() -> list[tuple[Any, ...]]:
     return story(archive)
 
 
-@pytest.fixture
-def pool() -> Iterator[TracerPool]:
-    pool = echo(SLOW_ECHO)
-    yield pool
-    pool.close()
-
-
-def parent_of(pid: int) -> int:
-    """0 where it has ended."""
+HANGING = """
+import time
+from sandbox.execution import limits
+def reach(folder, once):
+    limits.die_with(os.getppid())
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+        if once: os.mkdir(folder + "/hung")
+    except FileExistsError:
+        return
+    name = folder + "/" + str(os.getpid())
+    with open(name, "x") as file: pass
+    os.rename(name, name + ".reached")
+    time.sleep(1000)
+"""
+
+
+def hanging(folder: Path, *, once: bool) -> TracerPool:
+    """A pool whose processes, or the first of them alone, stop in the middle of their job until they are killed."""
+    return echo(HANGING + ECHO.replace("    left = frame", f"    reach({str(folder)!r}, {once})\n    left = frame"))
 
 
 class Killer:
-    """Kills this process's sandboxed processes as long as it is told to."""
+    """Waits for a process that has stopped in the middle of its job, and kills it, or `whom` it names."""
 
-    def __init__(self, spare: Callable[[int], bool] = lambda pid: False) -> None:
-        self.before = descendants(os.getpid())
-        self.spare = spare
+    def __init__(self, folder: Path, whom: Callable[[int], int] = lambda pid: pid) -> None:
+        self.folder = folder
+        self.whom = whom
         self.victims = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._kill)
@@ -97,14 +101,15 @@ class Killer:
         self._thread.join()
 
     def _kill(self) -> None:
-        while not self._stop.wait(0.05):
-            for pid in descendants(os.getpid()) - self.before:
-                if not self.spare(pid):
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        continue
-                    self.victims += 1
+        while not self._stop.wait(0.01):
+            for reached in self.folder.glob("*.reached"):
+                os.kill(self.whom(int(reached.stem)), signal.SIGKILL)
+                reached.unlink()
+                self.victims += 1
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def blamed(archive: Archive) -> list[str]:
@@ -113,11 +118,12 @@ def blamed(archive: Archive) -> list[str]:
     return [row.program_id for row in rows if row is not None and row.refusal is not None and row.refusal.message == "Blamed."]
 
 
-def test_processes_that_are_always_killed_pause_it_and_it_goes_on_as_if_nothing_had_been(pool: TracerPool, unhurt: list[Any]) -> None:
-    archive = open_archive(None)
-    with Killer() as killer, pytest.raises(WorkerLost) as caught:
-        sandboxed(archive, pool).run()
-    assert killer.victims
+def test_processes_that_are_always_killed_pause_it_and_it_goes_on_as_if_nothing_had_been(tmp_path: Path, unhurt: list[Any]) -> None:
+    archive, doomed = open_archive(None), hanging(tmp_path, once=False)
+    with Killer(tmp_path) as killer, pytest.raises(WorkerLost) as caught:
+        sandboxed(archive, doomed).run()
+    doomed.close()
+    assert killer.victims >= 4  # the pool tries a job twice, and so does the campaign
     assert caught.value.remedy
     assert archive.events("c")[-1].kind == "paused"
     assert blamed(archive) == []
@@ -127,73 +133,72 @@ def test_processes_that_are_always_killed_pause_it_and_it_goes_on_as_if_nothing_
     assert story(archive) == unhurt
 
 
-def test_one_killed_process_is_not_even_noticed(pool: TracerPool, unhurt: list[Any]) -> None:
-    archive, fired = open_archive(None), threading.Event()
-
-    def only_one(pid: int) -> bool:
-        spared = fired.is_set() or parent_of(pid) in (0, os.getpid())  # the server itself is another test's
-        fired.set() if not spared else None
-        return spared
-
-    with Killer(only_one) as killer:
+def test_one_killed_process_is_not_even_noticed(tmp_path: Path, unhurt: list[Any]) -> None:
+    archive, pool = open_archive(None), hanging(tmp_path, once=True)
+    with Killer(tmp_path) as killer:
         assert sandboxed(archive, pool).run() == Ending.EVALUATIONS
+    pool.close()
     assert killer.victims == 1
     assert story(archive) == unhurt
 
 
-def test_a_killed_server_is_not_even_noticed(pool: TracerPool, unhurt: list[Any]) -> None:
-    archive, fired = open_archive(None), threading.Event()
-
-    def only_server(pid: int) -> bool:
-        spared = fired.is_set() or parent_of(pid) != os.getpid()
-        fired.set() if not spared else None
-        return spared
-
-    pool.test()  # it is up
-    with Killer(only_server) as killer:
-        killer.before = set()
+def test_a_killed_server_is_not_even_noticed(tmp_path: Path, unhurt: list[Any]) -> None:
+    archive, pool = open_archive(None), hanging(tmp_path, once=True)
+    with Killer(tmp_path, parent_of) as killer:
         assert sandboxed(archive, pool).run() == Ending.EVALUATIONS
+    pool.close()
     assert killer.victims == 1
     assert story(archive) == unhurt
 
 
-def test_a_jump_of_the_clock_changes_nothing(pool: TracerPool, unhurt: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jump_of_the_clock_changes_nothing(unhurt: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every limit is by a clock that cannot be set."""
     real, calls = time.time, iter(range(10**9))
     monkeypatch.setattr(time, "time", lambda: real() + (1e6 if next(calls) % 2 else -1e6))
-    archive = open_archive(None)
+    archive, pool = open_archive(None), echo()
     assert sandboxed(archive, pool).run() == Ending.EVALUATIONS
+    pool.close()
     assert story(archive) == unhurt
 
 
 FULL = """
-import resource, sys
+import subprocess, sys
 from pathlib import Path
 from archive.store import open_archive
 from sandbox.errors import LossmithError
-from tests.synth.doubles import campaign, spec
-archive = open_archive(Path(sys.argv[1]))
-size = int(sys.argv[2])
-if size:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+from tests.synth.doubles import campaign, spec, story
+disk, left, told = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", disk], check=True)
+if left >= 0:  # else it is full before there is an archive
+    open_archive(disk / "a.sqlite").close()
+with (disk / "filler").open("wb", buffering=0) as filler:
+    try:
+        while filler.write(bytes(4096)): pass
+    except OSError:
+        filler.truncate(max(0, filler.tell() - max(0, left)))
 try:
-    campaign(spec(evaluations=10), archive)[0].run()
+    campaign(spec(evaluations=10), open_archive(disk / "a.sqlite"))[0].run()
 except LossmithError as error:
-    print(error.message, "|", error.remedy)
-    sys.exit(error.exit_code)
+    print(error.message, "|", error.remedy, "|", error.exit_code)
+(disk / "filler").unlink()
+archive = open_archive(disk / "a.sqlite")
+campaign(spec(evaluations=10), archive)[0].run()
+told.write_text(repr(story(archive)))
 """
 
 
-def test_a_full_disk_pauses_it_with_a_remedy_and_loses_nothing(tmp_path: Path, unhurt: list[Any]) -> None:
-    """A limit on the size of files stands for the disk."""
-    path = tmp_path / "a.sqlite"
-    codes = []
-    for size in (230_000, 0):
-        command = [sys.executable, "-c", FULL, str(path), str(size)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
-        codes.append(done.returncode)
-        if size:
-            assert "lossmith resume" in done.stdout, done.stdout + done.stderr
-    assert codes == [5, 0]
-    resumed = open_archive(path, create=False)
-    assert story(resumed) == unhurt
+@pytest.mark.parametrize("left", [-1, 0, 20_000, 100_000])
+def test_a_full_disk_pauses_it_with_a_remedy_and_loses_nothing(tmp_path: Path, unhurt: list[Any], left: int) -> None:
+    """A real one, with so many bytes left when the campaign begins, in a mount namespace that ends with the test."""
+    alone = ["unshare", "--mount", "--map-root-user"]
+    if subprocess.run([*alone, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    disk, told = tmp_path / "disk", tmp_path / "story"
+    disk.mkdir()
+    command = [*alone, sys.executable, "-c", FULL, str(disk), str(left), str(told)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "the disk is full" in done.stdout
+    assert "lossmith resume" in done.stdout
+    assert done.stdout.strip().endswith("| 5")
+    assert told.read_text() == repr(unhurt)
