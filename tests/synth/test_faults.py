@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -151,14 +152,26 @@ def test_a_killed_server_is_not_even_noticed(tmp_path: Path, unhurt: list[Any]) 
     assert story(archive) == unhurt
 
 
-def test_a_jump_of_the_clock_changes_nothing(unhurt: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every limit is by a clock that cannot be set."""
-    real, calls = time.time, iter(range(10**9))
-    monkeypatch.setattr(time, "time", lambda: real() + (1e6 if next(calls) % 2 else -1e6))
-    archive, pool = open_archive(None), echo()
+def turn(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The clock of the wall jumps by so much whenever somebody looks at it."""
+    real, looks = time.time, itertools.count()
+    monkeypatch.setattr(time, "time", lambda: real() + seconds * next(looks))
+
+
+def test_a_clock_that_is_set_forward_changes_nothing(unhurt: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every limit is by a clock that cannot be set: no job is ever over its time because of it."""
+    turn(monkeypatch, 1e6)
+    archive, pool = open_archive(None), echo(ECHO.replace("left = frame", "import time; time.sleep(0.1); left = frame"))
     assert sandboxed(archive, pool).run() == Ending.EVALUATIONS
     pool.close()
     assert story(archive) == unhurt
+
+
+def test_a_clock_that_is_set_back_lets_no_job_run_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn(monkeypatch, -1e6)
+    pool = hanging(tmp_path, once=False)
+    assert pool.run(b"job", Limits(seconds=0.5)).verdict is Verdict.TIME_LIMIT
+    pool.close()
 
 
 FULL = """
