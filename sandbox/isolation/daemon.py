@@ -28,9 +28,10 @@ class Daemon:
         import docker
 
         self._lock = threading.RLock()  # `work` may call again
+        self._host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
         try:
             with _translated(), ExitStack() as unless_it_answers:
-                _knock()
+                _knock(self._host)
                 self._client = docker.from_env(timeout=CALL_SECONDS)
                 unless_it_answers.callback(self._client.close)
                 self._client.ping()
@@ -41,6 +42,7 @@ class Daemon:
     def call(self, work: Callable[[Any], T]) -> T:
         """What `work` gives for the low-level client. Raises WorkerLost where the daemon fails or is gone."""
         with self._lock, _translated():
+            _knock(self._host)
             return work(self._client.api)
 
     def content(self) -> str | None:
@@ -78,9 +80,8 @@ class Daemon:
             self._client.close()
 
 
-def _knock() -> None:
+def _knock(host: str) -> None:
     """Raises OSError where no daemon listens on the socket, before the SDK opens one of its own and forgets to close it."""
-    host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     if host.startswith("unix://"):
         with socket.socket(socket.AF_UNIX) as door:
             door.connect(host.removeprefix("unix://"))

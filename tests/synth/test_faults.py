@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import signal
@@ -18,13 +19,20 @@ import pytest
 from archive.base import Archive
 from archive.store import open_archive
 from sandbox.errors import Verdict, WorkerLost
+from sandbox.isolation import docker
+from sandbox.isolation.base import Reply
+from sandbox.isolation.daemon import IMAGE, Daemon
+from sandbox.isolation.docker import open_docker
 from sandbox.isolation.pool import TracerPool
+from sandbox.isolation.siege import run_unparsed
 from sandbox.records import GateReport, Limits, RefusalRecord
 from synth.budget import Ending
 from synth.campaign import Campaign, Crew
 from synth.pipeline import Runs
 from synth.proposers.base import Author
 from synth.valve import Valve
+from tests.sandbox.execution.test_contract import skip_without_docker
+from tests.sandbox.isolation.test_docker import DAEMON, Door
 from tests.sandbox.isolation.test_pool import ECHO, echo
 from tests.synth.doubles import ArithmeticExecutor, ArithmeticGates, Scribbler, campaign, spec, story
 
@@ -37,19 +45,29 @@ class SandboxedGates(ArithmeticGates):
 
     pool: TracerPool
 
+    def ask(self, text: str) -> Reply:
+        return self.pool.run(text.encode(), Limits(seconds=60))
+
     def gates(self, text: str, rungs: Any = (), *, trusted: bool = False, priority: int = 0) -> GateReport:
-        reply = self.pool.run(text.encode(), Limits(seconds=60))
+        reply = self.ask(text)
         if reply.verdict is not Verdict.OK:
             blamed = RefusalRecord(gate="trace", code=reply.verdict, line=0, column=0, message="Blamed.", remedy="")
             return GateReport(refusal=blamed)
         return super().gates(text, rungs, trusted=trusted, priority=priority)
 
 
-def sandboxed(archive: Archive, pool: TracerPool) -> Campaign:
+class TracedGates(SandboxedGates):
+    """The same with processes that really trace."""
+
+    def ask(self, text: str) -> Reply:
+        return run_unparsed(text, self.pool, Limits(seconds=60))
+
+
+def sandboxed(archive: Archive, pool: TracerPool, gates: type[SandboxedGates] = SandboxedGates) -> Campaign:
     whole = spec(evaluations=EVALUATIONS)
     archive.create_campaign("c", whole.model_dump_json())
     valve = Valve(ArithmeticExecutor(), Runs(archive, "c").remember)
-    judge = SandboxedGates(valve, None, whole.agent, seed=whole.campaign.seed)
+    judge = gates(valve, None, whole.agent, seed=whole.campaign.seed)
     judge.pool = pool
     return Campaign(whole, archive, Crew(judge, (Author(Scribbler()),), valve), threading.Event())
 
@@ -149,6 +167,53 @@ def test_a_killed_server_is_not_even_noticed(tmp_path: Path, unhurt: list[Any]) 
         assert sandboxed(archive, pool).run() == Ending.EVALUATIONS
     pool.close()
     assert killer.victims == 1
+    assert story(archive) == unhurt
+
+
+@pytest.mark.docker
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK closes no socket of a call that failed
+def test_a_daemon_that_dies_pauses_it_and_it_goes_on_as_if_nothing_had_been(tmp_path: Path, unhurt: list[Any]) -> None:
+    skip_without_docker()
+    archive = open_archive(None)
+    lose_the_daemon(archive, Door(DAEMON.removeprefix("unix://"), tmp_path / "door.sock"))
+    gc.collect()
+    assert archive.events("c")[-1].kind == "paused"
+    assert blamed(archive) == []
+    campaign(spec(evaluations=EVALUATIONS), archive)[0].run()
+    assert story(archive) == unhurt
+
+
+def lose_the_daemon(archive: Archive, door: Door) -> None:
+    """The first program is about to be traced in a container that waits for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", door.address)
+        pool = open_docker(pool_size=1)
+    pool.test()
+    patched = sandboxed(archive, pool, TracedGates)
+    door.shut()
+    with pytest.raises(WorkerLost) as caught:
+        patched.run()
+    assert "lossmith doctor" in caught.value.remedy
+    pool.close()
+
+
+@pytest.mark.docker
+def test_a_deleted_image_pauses_it_and_it_goes_on_as_if_nothing_had_been(unhurt: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    skip_without_docker()
+    daemon, archive = Daemon(), open_archive(None)
+    daemon.call(lambda api: api.tag(IMAGE, "lossmith-gone"))
+    monkeypatch.setattr(docker, "IMAGE", "lossmith-gone")
+    pool = TracerPool("docker", docker.Containers(Daemon(), None), 1)
+    pool.test()
+    daemon.call(lambda api: api.remove_image("lossmith-gone", noprune=True))
+    daemon.close()
+    with pytest.raises(WorkerLost, match="lossmith-gone") as caught:
+        sandboxed(archive, pool, TracedGates).run()
+    pool.close()
+    assert caught.value.remedy
+    assert archive.events("c")[-1].kind == "paused"
+    assert blamed(archive) == []
+    campaign(spec(evaluations=EVALUATIONS), archive)[0].run()
     assert story(archive) == unhurt
 
 
