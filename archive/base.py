@@ -14,6 +14,7 @@ from archive.acts import Acts
 from archive.grid import Standing
 from archive.letters import Letters
 from archive.records import Activity, AddStatus, Elite, Event, OperatorCount, Proposal, Result
+from archive.sendings import Sendings
 from sandbox.records import Identity, RunResult, TrainJob
 
 
@@ -21,10 +22,11 @@ class Archive(Protocol):
     """The only truth of a campaign. Every method commits before it returns; safe to call from several threads.
 
     Methods that take a campaign raise UsageError naming the campaigns there are if there is none of that name. `letters` keeps what
-    proposers were asked and answered, `acts` what people did.
+    proposers were asked and answered, `sendings` every try to ask them, `acts` what people did.
     """
 
     letters: Letters
+    sendings: Sendings
     acts: Acts
 
     # ------------------------------------------------------------------------------------ search

@@ -15,7 +15,8 @@ from archive.acts import waiting
 from archive.database import Database, Row
 from archive.queries import pack, unpack
 from archive.recording import count_children
-from archive.records import AddStatus, Attempt, Call, Cost, Order, Outcome, Prompt, Reply, Spent, Stage
+from archive.records import AddStatus, Attempt, Call, Cost, Order, Outcome, Prompt, Reply, Sending, Spent, Stage
+from archive.sendings import WORTH, Sendings
 from sandbox.errors import ArchiveError
 from sandbox.records import RefusalRecord, Score
 
@@ -35,20 +36,32 @@ OUTCOME = f"""
 CASE WHEN p.turn > 0 THEN 'lessons' WHEN r.number IS NULL THEN 'in flight' WHEN r.gate IS NOT NULL THEN r.gate || ': ' || r.code
 WHEN r.low IS NULL THEN 'failed in training' WHEN r.status >= {int(AddStatus.IMPROVED)} THEN 'kept' ELSE 'scored' END
 """
-ANSWERED = "FROM replies p LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number WHERE p.campaign = ?"
+ANSWERED = "FROM replies p LEFT JOIN results r ON r.campaign = p.campaign AND r.number = p.number WHERE p.campaign = ?1 AND p.tries > 0"
 COSTS = f"""
 SELECT p.model, p.operator, {OUTCOME} AS outcome, COUNT(*) AS calls, SUM(p.tries - 1) AS retries, SUM(p.prompt_tokens) AS prompt_tokens,
 SUM(p.cached_tokens) AS cached_tokens, SUM(p.completion_tokens) AS completion_tokens, SUM(p.cost) AS money, SUM(p.seconds) AS seconds
-{ANSWERED} GROUP BY 1, 2, 3 ORDER BY SUM(p.cost) DESC, COUNT(*) DESC, 1, 2, 3
+{ANSWERED} GROUP BY 1, 2, 3
+UNION ALL SELECT s.model, s.operator, s.fate, COUNT(*), 0, SUM(s.prompt_tokens), 0, SUM(s.completion_tokens), SUM(s.money), SUM(s.seconds)
+FROM sendings s JOIN orders USING (campaign, number) WHERE s.campaign = ?1 AND s.fate = 'lost' GROUP BY 1, 2, 3
+ORDER BY 9 DESC, 4 DESC, 1, 2, 3
 """
 OUTCOME_OF_CALL = f"SELECT p.number, p.turn, {OUTCOME} {ANSWERED} ORDER BY p.number, p.turn"
 
-# Of what is told, what was paid; of what is not, the worst case.
-COMMITTED = """
+# Of what is told, what was paid and what may have been; of what is not, the worst case.
+COMMITTED = f"""
 SELECT TOTAL(money), TOTAL(tokens), TOTAL(calls) FROM (
-    SELECT cost AS money, prompt_tokens + completion_tokens AS tokens, 1 AS calls FROM replies WHERE campaign = ?1 AND number < ?2
+    SELECT cost AS money, prompt_tokens + completion_tokens AS tokens, tries > 0 AS calls FROM replies WHERE campaign = ?1 AND number < ?2
+    UNION ALL SELECT money, prompt_tokens + completion_tokens, 1 FROM sendings WHERE campaign = ?1 AND number < ?2 AND {WORTH}
     UNION ALL SELECT money, tokens, calls FROM orders WHERE campaign = ?1 AND number >= ?2)
 """
+SPENT = """
+SELECT TOTAL(money), TOTAL(tokens), TOTAL(calls) FROM (
+    SELECT cost AS money, prompt_tokens + completion_tokens AS tokens, tries > 0 AS calls FROM replies WHERE campaign = ?1
+    UNION ALL SELECT s.money, s.prompt_tokens + s.completion_tokens, 1 FROM sendings s JOIN orders USING (campaign, number)
+    WHERE s.campaign = ?1 AND s.fate = 'lost')
+"""
+
+ANSWER = "UPDATE sendings SET fate = 'answered', seconds = ? WHERE campaign = ? AND number = ? AND turn = ? AND fate = 'sent'"
 
 OUTCOMES = """
 SELECT o.proposer, o.operator, p.program_id, p.parents, p.cost, r.status, r.stage, r.rung, r.low
@@ -59,7 +72,8 @@ WHERE r.campaign = ? ORDER BY r.number
 
 BROKEN = """
 SELECT r.number, o.proposer, r.program_id FROM results r JOIN orders o ON o.campaign = r.campaign AND o.number = r.number
-WHERE r.campaign = ?1 AND r.gate IN ('parse', 'trace', 'sense', 'novelty') AND r.code != 'no-program' AND o.calls > 0 AND o.repairs IS NULL
+WHERE r.campaign = ?1 AND r.gate IN ('parse', 'trace', 'sense', 'novelty') AND r.code != 'no-program' AND o.calls > 0 AND o.operator != ''
+AND o.repairs IS NULL
 AND NOT EXISTS (SELECT 1 FROM orders x WHERE x.campaign = ?1 AND x.repairs = r.number) ORDER BY r.number LIMIT 1
 """
 
@@ -77,6 +91,7 @@ class Letters:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sendings = Sendings(database)
 
     def place(self, order: Order) -> bool:
         """Records an order and counts its parents' children; or False, if a person has acted since it was decided.
@@ -120,7 +135,7 @@ class Letters:
         )
 
     def record(self, reply: Reply) -> None:
-        """Keeps a reply; the first one stands."""
+        """Keeps a reply; the first one stands. The try that it answers is settled with it."""
         row = (
             *(reply.campaign, reply.number, reply.turn, reply.proposer, reply.operator, reply.prompt_hash, pack(reply.text), reply.model),
             *(reply.prompt_tokens, reply.cached_tokens, reply.completion_tokens, reply.cost, int(reply.cut)),
@@ -128,6 +143,7 @@ class Letters:
         )
         with self._database.transaction() as connection:
             connection.execute(f"INSERT OR IGNORE INTO replies VALUES ({', '.join('?' * len(row))})", row)
+            connection.execute(ANSWER, (reply.seconds, reply.campaign, reply.number, reply.turn))
 
     def reply(self, campaign: str, number: int, turn: int) -> Reply | None:
         """The recorded reply to a turn."""
@@ -136,34 +152,36 @@ class Letters:
 
     def last_reply(self, campaign: str, operator: str, told: int) -> Reply | None:
         """The newest reply to an operator among the `told` first proposals."""
-        where = "WHERE campaign = ? AND operator = ? AND number < ? ORDER BY number DESC LIMIT 1"
+        where = "WHERE campaign = ? AND operator = ? AND number < ? AND tries > 0 ORDER BY number DESC LIMIT 1"
         row = self._database.one(f"{REPLY} {where}", (campaign, operator, told))
         return None if row is None else _reply(row)
 
     def replies_to(self, campaign: str, operator: str, told: int) -> list[Reply]:
         """All replies to an operator among the `told` first proposals, oldest first."""
-        where = "WHERE campaign = ? AND operator = ? AND number < ? ORDER BY number"
+        where = "WHERE campaign = ? AND operator = ? AND number < ? AND tries > 0 ORDER BY number"
         return [_reply(row) for row in self._database.all(f"{REPLY} {where}", (campaign, operator, told))]
 
     def calls(self, campaign: str) -> Iterator[Call]:
-        """Every answer and what came of it, oldest first, one at a time: together they may be large."""
+        """Every answer and what came of it, then every try without one; one at a time: together they may be large."""
         for number, turn, outcome in self._database.all(OUTCOME_OF_CALL, (campaign,)):
             reply = self.reply(campaign, number, turn)
             assert reply is not None, "what was answered stays answered"
             yield Call(reply=reply, outcome=outcome)
+        for sending in self._sendings.all(campaign):
+            if sending.fate != "answered":
+                yield _unanswered(sending)
 
     def costs(self, campaign: str) -> list[Cost]:
         """By model, operator and outcome, the dearest first."""
         return [Cost.model_validate(dict(zip(Cost.model_fields, row, strict=True))) for row in self._database.all(COSTS, (campaign,))]
 
     def spent(self, campaign: str) -> Spent:
-        """All that was paid."""
-        sums = "SELECT TOTAL(cost), TOTAL(prompt_tokens + completion_tokens), COUNT(*) FROM replies WHERE campaign = ?"
-        money, tokens, calls = self._database.all(sums, (campaign,))[0]
-        return Spent(money=money, tokens=int(tokens), calls=calls)
+        """All that was paid, and the most that may have been for what was lost."""
+        money, tokens, calls = self._database.all(SPENT, (campaign,))[0]
+        return Spent(money=money, tokens=int(tokens), calls=int(calls))
 
     def committed(self, campaign: str, told: int) -> Spent:
-        """What the `told` first proposals cost, plus the worst that all others can."""
+        """What the `told` first proposals cost, at the most, plus the worst that all others can."""
         money, tokens, calls = self._database.all(COMMITTED, (campaign, told))[0]
         return Spent(money=money, tokens=int(tokens), calls=int(calls))
 
@@ -214,6 +232,17 @@ def _attempt(row: Row) -> Attempt:
         rung=rung,
         score=None if low is None else Score(mean=mean, low=low, high=high, n=n),
     )
+
+
+def _unanswered(sending: Sending) -> Call:
+    """A try without an answer."""
+    same = ("campaign", "number", "turn", "proposer", "operator", "model", "time", "seconds")
+    worst = sending.worst if sending.fate != "refused" else Spent()
+    paid = {"prompt_tokens": sending.prompt_tokens, "completion_tokens": sending.completion_tokens} if worst.calls else {}
+    fields = {**{name: getattr(sending, name) for name in same}, **paid}
+    reply = Reply(**fields, prompt_hash="", text="", cost=worst.money, tries=sending.attempt + 1)
+    outcome = "under way" if sending.fate == "sent" else f"{sending.fate}: {sending.why}"
+    return Call(reply=reply, outcome=outcome)
 
 
 def _reply(row: Row) -> Reply:

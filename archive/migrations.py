@@ -2,6 +2,8 @@
 
 campaigns ─┬─ proposals ─── results ─── evaluations        one row a campaign, a proposal, what was found out, a rung reached
            ├─ orders ─── replies                           who was to write a proposal, what a model was asked and answered
+           ├─ sendings                                     every try to ask a model, and what became of it
+           ├─ stand_ins                                    proposals that were written by somebody else than was decided
            ├─ children                                     how often a program was given as a parent
            ├─ parentage                                    which proposals were made from a program
            ├─ cells                                        the grid: who holds a cell of an island, how many sound programs stand in it
@@ -276,7 +278,37 @@ ALTER TABLE replies ADD COLUMN tries INTEGER NOT NULL DEFAULT 1;
 
 WON = "ALTER TABLE evaluations ADD COLUMN won INTEGER NOT NULL DEFAULT 0"  # a race that ended early, by a program that climbs
 
-STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS, STANDINGS, ACTS, WON)
+SENDINGS = """
+CREATE TABLE sendings (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    number INTEGER NOT NULL,                     -- of the proposal
+    turn INTEGER NOT NULL,                       -- index into the order's prompts
+    attempt INTEGER NOT NULL,                    -- from 0
+    proposer TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    model TEXT NOT NULL,                         -- as the endpoint was asked for
+    money REAL NOT NULL,                         -- the worst case
+    prompt_tokens INTEGER NOT NULL,              -- the worst case
+    completion_tokens INTEGER NOT NULL,          -- the worst case
+    fate TEXT NOT NULL,                          -- archive.records.Fate
+    why TEXT NOT NULL,
+    time REAL NOT NULL,                          -- when it was sent
+    seconds REAL NOT NULL,
+    PRIMARY KEY (campaign, number, turn, attempt)
+) STRICT;
+CREATE INDEX sendings_unknown ON sendings (campaign, number) WHERE fate IN ('sent', 'lost');
+
+CREATE TABLE stand_ins (
+    campaign TEXT NOT NULL REFERENCES campaigns (name),
+    number INTEGER NOT NULL,                     -- of the proposal
+    absent TEXT NOT NULL,
+    present TEXT NOT NULL,
+    operator TEXT NOT NULL,                      -- of the present one
+    PRIMARY KEY (campaign, number, absent)
+) STRICT;
+"""
+
+STEPS: tuple[str, ...] = (FIRST, ORDERS, REMARKS, STANDINGS, ACTS, WON, SENDINGS)
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[str] = STEPS) -> None:

@@ -169,16 +169,55 @@ class Reply(Record):
     cut: bool = False  # ended by the limit on tokens
     time: float = 0.0  # seconds since the epoch, when it had come
     seconds: float = 0.0  # that it took, with all tries
-    tries: int = 1  # until the endpoint answered
+    tries: int = 1  # until the endpoint answered; 0 where it never did and will not be asked again
 
     @property
     def spent(self) -> Spent:
         """As an entry of the ledger."""
-        return Spent(money=self.cost, tokens=self.prompt_tokens + self.completion_tokens, calls=1)
+        return Spent(money=self.cost, tokens=self.prompt_tokens + self.completion_tokens, calls=int(self.tries > 0))
+
+
+Fate: TypeAlias = Literal["sent", "answered", "refused", "lost"]
+"""Of a try: under way; a reply is recorded; nothing to pay; nobody knows, and it may have to be paid."""
+
+
+class Sending(Record):
+    """One try to ask a model for one turn of an order; its money and tokens are the most that it can cost."""
+
+    campaign: str
+    number: int
+    turn: int
+    attempt: int = 0
+    proposer: str
+    operator: str
+    model: str = ""
+    money: float = 0.0  # US dollars
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    fate: Fate = "sent"
+    why: str = ""
+    time: float = 0.0  # seconds since the epoch, when it was sent
+    seconds: float = 0.0  # until its fate was known
+
+    @property
+    def worst(self) -> Spent:
+        """As an entry of the ledger."""
+        return Spent(money=self.money, tokens=self.prompt_tokens + self.completion_tokens, calls=1)
+
+
+class StandIn(Record):
+    """Who writes a proposal in another's place, with which operator."""
+
+    absent: str
+    present: str
+    operator: str
 
 
 class Call(Record):
-    """One answer of a model and what came of it, such as `kept`, `scored`, `parse: no-program`, `lessons`."""
+    """One answer of a model and what came of it, such as `kept`, `scored`, `parse: no-program`, `lessons`.
+
+    Also a try without an answer, as a reply without a text: `refused: …`, at no cost; `lost: …`, at the most that it can have cost.
+    """
 
     reply: Reply
     outcome: str

@@ -20,6 +20,7 @@ from archive.letters import Letters
 from archive.recording import insert_proposal, insert_result
 from archive.records import Activity, AddStatus, Elite, Event, OperatorCount, Proposal, Result
 from archive.selection import Candidate, draw
+from archive.sendings import Sendings
 from archive.standings import move
 from archive.version import training_version
 from sandbox.errors import ArchiveError, UsageError
@@ -47,6 +48,7 @@ class SqliteArchive:
         self._database = database
         self.letters = Letters(database)
         self.acts = Acts(database)
+        self.sendings = Sendings(database)
 
     # ------------------------------------------------------------------------------------ search
     def ask(self, campaign: str, count: int, stream: np.random.Generator, island: int = 0) -> list[Elite]:

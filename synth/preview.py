@@ -11,7 +11,7 @@ from synth.desk import Desk
 from synth.prompting.prompter import OVERHEAD, ModelPrompter
 from synth.prompting.render import CHARACTERS_A_TOKEN
 from synth.proposers.base import Author
-from synth.proposers.model import ModelProposer, Question
+from synth.proposers.model import UNRECORDED, Log, ModelProposer, Question
 from synth.proposers.section import ProposerSection
 from synth.spec import CampaignSpec
 
@@ -50,9 +50,7 @@ def first_order(spec: CampaignSpec) -> Order | None:
     archive.create_campaign(spec.campaign.name, spec.model_dump_json())
     free = spec.model_copy(update={"budget": spec.budget.model_copy(update={"money": None, "tokens": None, "calls": None})})
     authors = [
-        Author(
-            ModelProposer(section, spec.campaign.name, archive.letters, _silent), section.operators, ModelPrompter(spec, section, archive)
-        )
+        Author(ModelProposer(section, spec.campaign.name, archive, _silent), section.operators, ModelPrompter(spec, section, archive))
         for section in spec.writers
         if section.asks_a_model
     ]
@@ -75,5 +73,5 @@ def _least(value: float, limit: float | None) -> float:
     return value if limit is None else min(value, limit)
 
 
-def _silent(question: Question) -> NoReturn:
+def _silent(question: Question, log: Log = UNRECORDED) -> NoReturn:
     raise AssertionError("a preview asks nobody")

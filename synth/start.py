@@ -15,6 +15,7 @@ from archive.store import SqliteArchive, open_archive
 from sandbox.evaluate import Evaluator
 from sandbox.isolation.base import Isolation
 from sandbox.records import Limits
+from synth.budget import short_of
 from synth.campaign import Campaign, Crew
 from synth.pipeline import Runs
 from synth.proposers.base import Author
@@ -60,6 +61,7 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
 
 def make_authors(spec: CampaignSpec, archive: Archive, stack: ExitStack) -> tuple[Author, ...]:
     """Everybody whom the spec lets write programs. What they open is closed by `stack`."""
+    archive.sendings.lose(spec.campaign.name)
     return tuple(_make_author(spec, section, archive, stack) for section in spec.writers)
 
 
@@ -74,7 +76,9 @@ def _make_author(spec: CampaignSpec, section: ProposerSection, archive: Archive,
     if section.kind == "replay":
         recording, name = _recording(section, spec.campaign.name, stack)
         archive.acts.schedule(spec.campaign.name, recording.acts.all(name))
-    proposer = ModelProposer(section, spec.campaign.name, archive.letters, make_model(section, spec.campaign.name, stack))
+        archive.sendings.repeat(spec.campaign.name, recording.sendings, name)
+    ask = make_model(section, spec.campaign.name, stack)
+    proposer = ModelProposer(section, spec.campaign.name, archive, ask, lambda spent: short_of(spec.budget, spent) is None)
     return Author(proposer, section.operators, ModelPrompter(spec, section, archive))
 
 

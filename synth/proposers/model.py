@@ -1,18 +1,23 @@
-"""A language model as a proposer. Every reply is recorded before it is used, so a killed campaign pays nothing twice."""
+"""A language model as a proposer.
+
+Every try is recorded before it is sent, every reply before it is used: what a killed campaign has a reply to is never asked again, and what
+it had sent without one counts as spent.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
-from archive.letters import Letters
-from archive.records import Prompt, Reply
-from sandbox.errors import UsageError
+from archive.base import Archive
+from archive.records import Fate, Prompt, Reply, Sending, Spent
+from sandbox.errors import ModelUnavailable, UsageError
 from sandbox.language.reply import find_program
 from sandbox.records import Record
+from synth.prompting.prompter import worst_of
 from synth.proposers.base import Context, Proposed
 from synth.proposers.section import ProposerSection
 from synth.quoting import one_line
@@ -42,21 +47,82 @@ class Answer(Record):
     tries: int = 1  # until there was an answer
 
 
-Ask = Callable[[Question], Answer]
-"""A model: an endpoint, local weights, or a recording. Raises faults of ours where it cannot answer. Called from several threads."""
+class Unaffordable(Exception):
+    """The budget leaves too little for one more try."""
+
+
+class Log(Protocol):
+    """Where a model that may fail writes down its tries."""
+
+    def begin(self) -> None:
+        """Before one is sent. Raises Unaffordable."""
+        ...
+
+    def end(self, fate: Fate, why: str) -> None:
+        """Of the last one, if it got no answer."""
+        ...
+
+
+class NoLog:
+    """Writes nothing down."""
+
+    def begin(self) -> None:
+        """See `Log`."""
+
+    def end(self, fate: Fate, why: str) -> None:
+        """See `Log`."""
+
+
+UNRECORDED: Final = NoLog()
+
+
+class Ask(Protocol):
+    """A model: an endpoint, local weights, or a recording."""
+
+    def __call__(self, question: Question, log: Log = UNRECORDED) -> Answer:
+        """Raises faults of ours where it cannot answer, Unaffordable where it may not ask. Called from several threads."""
+        ...
+
+
+class Tries:
+    """The tries of one turn: implements `Log` with the archive. `may` says whether the campaign may spend so much."""
+
+    def __init__(self, archive: Archive, sending: Sending, may: Callable[[Spent], bool]) -> None:
+        self.count = 0
+        self._archive = archive
+        self._sending = sending
+        self._may = may
+        self._start = 0.0
+
+    def begin(self) -> None:
+        """See `Log`."""
+        self._start = time.monotonic()
+        sending = self._sending.model_copy(update={"time": time.time()})
+        attempt = self._archive.sendings.begin(sending, self._may)
+        if attempt is None:
+            raise Unaffordable
+        self._sending = sending.model_copy(update={"attempt": attempt})
+        self.count = attempt + 1
+
+    def end(self, fate: Fate, why: str) -> None:
+        """See `Log`."""
+        self._archive.sendings.end(self._sending, fate, why, time.monotonic() - self._start)
 
 
 class ModelProposer:
-    """Implements `synth.proposers.base.Proposer` with a model and the letters of one campaign."""
+    """Implements `synth.proposers.base.Proposer` with a model, for one campaign. `may` says whether that may spend so much."""
 
     trusted = False
 
-    def __init__(self, section: ProposerSection, campaign: str, letters: Letters, ask: Ask) -> None:
+    def __init__(
+        self, section: ProposerSection, campaign: str, archive: Archive, ask: Ask, may: Callable[[Spent], bool] = lambda spent: True
+    ) -> None:
         self.name = section.label
         self._section = section
         self._campaign = campaign
-        self._letters = letters
+        self._archive = archive
         self._ask = ask
+        self._may = may
 
     def propose(self, context: Context, stream: np.random.Generator) -> Proposed:
         """The program in the reply to the first turn. What no reply holds becomes an empty text, which the parse gate counts."""
@@ -74,11 +140,12 @@ class ModelProposer:
 
     def _reply(self, context: Context, turn: int, seed: int) -> Reply:
         prompt = context.prompts[turn]
-        recorded = self._letters.reply(self._campaign, context.number, turn)
+        recorded = self._archive.letters.reply(self._campaign, context.number, turn)
         if recorded is not None:
             return recorded
         start = time.monotonic()
-        answer = self._ask(Question(number=context.number, turn=turn, prompt=prompt, seed=seed))
+        tries = Tries(self._archive, self._sending(context, turn), self._may)
+        answer = self._answer(Question(number=context.number, turn=turn, prompt=prompt, seed=seed), tries)
         reply = Reply(
             campaign=self._campaign,
             number=context.number,
@@ -95,10 +162,36 @@ class ModelProposer:
             cut=answer.cut,
             time=time.time(),
             seconds=time.monotonic() - start,
-            tries=answer.tries,
+            tries=tries.count if answer.tries and tries.count else answer.tries,
         )
-        self._letters.record(reply)
+        self._archive.letters.record(reply)
         return reply
+
+    def _answer(self, question: Question, tries: Tries) -> Answer:
+        """What the model says; of `tries` 0 where that cannot be had: the budget is too small for another try, or lessons can wait."""
+        try:
+            return self._ask(question, tries)
+        except Unaffordable:
+            return Answer(text="", tries=0)
+        except ModelUnavailable:
+            if question.turn == 0:
+                raise
+            return Answer(text="", tries=0)
+
+    def _sending(self, context: Context, turn: int) -> Sending:
+        prompt = context.prompts[turn]
+        worst, output = worst_of(self._section, [prompt]), self._section.max_tokens
+        return Sending(
+            campaign=self._campaign,
+            number=context.number,
+            turn=turn,
+            proposer=self.name,
+            operator=prompt.operator,
+            model=self._section.model,
+            money=worst.money,
+            prompt_tokens=worst.tokens - output,
+            completion_tokens=output,
+        )
 
     def _cost(self, answer: Answer) -> float:
         if answer.cost is not None:
@@ -108,6 +201,8 @@ class ModelProposer:
 
 
 def _why(reply: Reply) -> str:
+    if reply.tries == 0:
+        return "Not answered: the budget leaves too little for another try."
     cut = "The answer was cut off by proposer.max_tokens. " if reply.cut else ""
     return f"{cut}No program in: {one_line(reply.text, 200)}"
 
@@ -123,7 +218,7 @@ class Source(Protocol):
 def replay(source: Source, campaign: str) -> Ask:
     """Answers as a recorded campaign did. UsageError where it was asked something else."""
 
-    def answer(question: Question) -> Answer:
+    def answer(question: Question, log: Log = UNRECORDED) -> Answer:
         reply = source.reply(campaign, question.number, question.turn)
         if reply is None:
             raise UsageError(

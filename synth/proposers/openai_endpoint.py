@@ -19,9 +19,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from archive.records import Fate
 from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing, UsageError
 from sandbox.randomness import derive
-from synth.proposers.model import Answer, Question
+from synth.proposers.model import UNRECORDED, Answer, Log, Question
 from synth.proposers.section import OPENAI, ProposerSection
 from synth.quoting import one_line
 
@@ -34,10 +35,11 @@ PASSING: Final = frozenset({408, 409, 425, 429})  # and 5xx: try again
 
 
 class _Trouble(Exception):
-    """Something that may pass. `wait` seconds were asked for, None if the endpoint asked for nothing."""
+    """Something that may pass. `fate` is the try's; `wait` seconds were asked for, None if the endpoint asked for nothing."""
 
-    def __init__(self, what: str, wait: float | None = None) -> None:
+    def __init__(self, what: str, fate: Fate = "lost", wait: float | None = None) -> None:
         super().__init__(what)
+        self.fate = fate
         self.wait = wait
 
 
@@ -59,13 +61,13 @@ class Endpoint:
         self._thread = threading.Thread(target=self._loop.run_forever, name="calls", daemon=True)
         self._thread.start()
 
-    def __call__(self, question: Question) -> Answer:
+    def __call__(self, question: Question, log: Log = UNRECORDED) -> Answer:
         """One answer, after as many retries as the section allows. ModelUnavailable after the last."""
         wait = self._section.retry_seconds
         for attempt in range(self._section.retries + 1):
             try:
                 with self._places:
-                    return self._once(question).model_copy(update={"tries": attempt + 1})
+                    return self._tried(question, log).model_copy(update={"tries": attempt + 1})
             except _Trouble as trouble:
                 last = trouble
             if attempt < self._section.retries:
@@ -83,6 +85,18 @@ class Endpoint:
         self._thread.join()
         self._loop.close()
 
+    def _tried(self, question: Question, log: Log) -> Answer:
+        """One try, written down."""
+        log.begin()
+        try:
+            return self._once(question)
+        except _Trouble as trouble:
+            log.end(trouble.fate, str(trouble))
+            raise
+        except OurFault as fault:
+            log.end("refused", fault.message)
+            raise
+
     def _once(self, question: Question) -> Answer:
         import openai
 
@@ -90,10 +104,10 @@ class Endpoint:
             return self._read(asyncio.run_coroutine_threadsafe(self._call(question), self._loop).result(), question)
         except openai.APIStatusError as error:
             raise self._status(error) from None  # the library's error holds the request, and with it the key
-        except (openai.APITimeoutError, TimeoutError):
-            raise _Trouble(f"no answer within {self._section.timeout_seconds:g} seconds") from None
+        except (openai.APITimeoutError, TimeoutError) as error:
+            raise _Trouble(f"no answer within {self._section.timeout_seconds:g} seconds", _fate(error)) from None
         except openai.APIConnectionError as error:
-            raise _Trouble(self._scrubbed(f"no connection ({error.__cause__ or error})")) from None
+            raise _Trouble(self._scrubbed(f"no connection ({error.__cause__ or error})"), _fate(error)) from None
         except (openai.OpenAIError, ValueError) as error:  # ValueError: a body that is no JSON
             raise _Trouble(self._scrubbed(f"an answer that is none ({type(error).__name__})")) from None
 
@@ -135,7 +149,7 @@ class Endpoint:
     def _status(self, error: Any) -> Exception:
         what = self._scrubbed(f"status {error.status_code} ({error.message})")
         if error.status_code in PASSING or error.status_code >= 500:
-            return _Trouble(what, _retry_after(error.response.headers.get("retry-after", "")))
+            return _Trouble(what, "refused", _retry_after(error.response.headers.get("retry-after", "")))
         return self._refused(error.status_code, what)
 
     def _refused(self, status: int, what: str) -> OurFault:
@@ -150,6 +164,11 @@ class Endpoint:
 
     def _scrubbed(self, text: str) -> str:
         return one_line(text.replace(self._key, "…") if self._key != PLACEHOLDER else text, 300)
+
+
+def _fate(error: BaseException) -> Fate:
+    """Of a try without a connection nothing can have been paid. By name: the library has changed whose errors these are."""
+    return "refused" if type(error.__cause__).__name__ in {"ConnectError", "ConnectTimeout", "PoolTimeout"} else "lost"
 
 
 def _wait(seconds: float, draw: int) -> float:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from sandbox.errors import LossmithError, ModelUnavailable, PrerequisiteMissing, UsageError
-from synth.proposers.model import Answer, Question
+from synth.proposers.model import UNRECORDED, Answer, Log, Question
 from synth.proposers.section import ProposerSection
 from synth.quoting import one_line
 
@@ -32,7 +32,7 @@ class LocalModel:
         self._waiting: list[_Asked] = []
         self._loaded: tuple[Any, Any] | None = None
 
-    def __call__(self, question: Question) -> Answer:
+    def __call__(self, question: Question, log: Log = UNRECORDED) -> Answer:
         """One answer. The same question gives the same answer on the same machine: all sampling comes from its seed."""
         mine = _Asked(question, Future())
         self._waiting.append(mine)

@@ -17,15 +17,18 @@ Script = Callable[[Prompt, int], str]
 """What to answer to a prompt, asked for the n-th time (from 0): a reply, or one of `FAULTS`."""
 
 FAULTS = ("!429", "!500", "!hang", "!cut", "!garbage", "!empty", "!401", "!404", "!null", "!drip", "!drop")
+LOSING = ("!hang", "!cut", "!garbage", "!empty", "!null", "!drip", "!drop")
+"""After which nobody knows whether the call has to be paid."""
 KEY = "sk-never-to-be-seen-5f2a"
 
 
 class Endpoint:
-    """A context manager. `asked` are all prompts that came, `answered` those that got a reply, in order."""
+    """A context manager. `asked` are all prompts that came, `answered` those that got a reply, in order, `faults` what others got."""
 
     def __init__(self, script: Script, delay: float = 0.0) -> None:
         self.asked: list[Prompt] = []
         self.answered: list[Prompt] = []
+        self.faults: list[str] = []
         self.keys: set[str] = set()
         self.bodies: list[dict[str, Any]] = []
         self._script = script
@@ -69,6 +72,8 @@ class Endpoint:
         time.sleep(self._delay)
         reply = self._script(prompt, count)
         if reply in FAULTS:
+            with self._lock:
+                self.faults.append(reply)
             _fail(handler, reply)
             return
         try:

@@ -25,7 +25,7 @@ from synth.budget import Ending
 from synth.quoting import one_line
 from synth.spec import CampaignSpec
 from tests.synth.doubles import story
-from tests.synth.endpoint import KEY, Endpoint, good, mixture
+from tests.synth.endpoint import KEY, LOSING, Endpoint, good, mixture
 from tests.synth.models import model_spec, run
 from tests.synth.test_selection import orders
 
@@ -48,8 +48,9 @@ def test_a_campaign_through_a_bad_endpoint(tmp_path: Path) -> None:
     archive = open_archive(tmp_path / "a.sqlite")
     with Endpoint(mixture) as endpoint:
         assert run(model_spec(endpoint.url, calls=60), archive) == Ending.CALLS
-        assert len(endpoint.answered) == archive.letters.spent("c").calls == 60
-        assert len(endpoint.asked) > 60, "some were answered by a fault and asked again"
+        lost = [fault for fault in endpoint.faults if fault in LOSING]
+        assert len(endpoint.answered) + len(lost) == archive.letters.spent("c").calls == 60
+        assert len(endpoint.asked) > 60, "some were refused, which costs nothing, and asked again"
         assert endpoint.keys == {f"Bearer {KEY}"}
         check_programs(archive, endpoint)
     check_repairs(archive)
@@ -147,50 +148,64 @@ def test_a_recording_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 CHILD = """
+import json
 import sys
 from pathlib import Path
 from archive.store import open_archive
 from tests.synth.models import model_spec, run
-run(model_spec(sys.argv[2], calls=int(sys.argv[3])), open_archive(Path(sys.argv[1])))
+run(model_spec(sys.argv[2], **json.loads(sys.argv[3])), open_archive(Path(sys.argv[1])))
 """
+
+
+def killed(path: Path, endpoint: Endpoint, limits: dict[str, int]) -> str | None:
+    """Runs the campaign in a process and kills it while calls are in flight; None, or what it said where it ended before."""
+    command = [sys.executable, "-c", CHILD, str(path), endpoint.url, json.dumps(limits)]
+    child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    before = len(endpoint.asked)
+    while child.poll() is None and len(endpoint.asked) < before + 4:
+        time.sleep(0.01)
+    time.sleep(random.random() * 0.4)
+    child.send_signal(signal.SIGKILL)
+    _, errors = child.communicate()
+    time.sleep(0.3)  # what it had asked arrives
+    return None if child.returncode == -signal.SIGKILL else errors
 
 
 @pytest.mark.slow
 def test_killed_while_calls_are_in_flight(tmp_path: Path) -> None:
-    calls, path = 24, tmp_path / "a.sqlite"
+    path, limits = tmp_path / "a.sqlite", {"proposals": 26}
     with Endpoint(patient, delay=0.15) as endpoint:
         whole = open_archive(None)
-        run(model_spec(endpoint.url, calls=calls), whole)
+        run(model_spec(endpoint.url, **limits), whole)
         endpoint.asked.clear()
-        endpoint.answered.clear()
         deaths: list[tuple[int, set[str]]] = []  # how many questions had come by then, and which answers were recorded
-        while True:
-            child = subprocess.Popen(
-                [sys.executable, "-c", CHILD, str(path), endpoint.url, str(calls)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-            )
-            before = len(endpoint.asked)
-            while child.poll() is None and len(endpoint.asked) < before + 4:
-                time.sleep(0.01)
-            time.sleep(random.random() * 0.4)
-            child.send_signal(signal.SIGKILL)
-            _, errors = child.communicate()
-            if child.returncode != -signal.SIGKILL:
-                break
-            time.sleep(0.3)  # what it had asked arrives
+        while (errors := killed(path, endpoint, limits)) is None:
             deaths.append((len(endpoint.asked), recorded(path)))
-        assert child.returncode == 0 or "24 calls is used up" in errors, errors  # it may die between its last word and its end
+        assert not errors or "26 proposals is used up" in errors, errors  # it may die between its last word and its end
     resumed = open_archive(path)
     assert len(deaths) >= 2
     assert story(resumed) == story(whole)
     assert replies(resumed) == replies(whole)
-    assert resumed.letters.spent("c").calls == calls
     asked = [prompt.hash for prompt in endpoint.asked]
     uses = Counter(prompt.hash for order in orders(resumed) for prompt in order.prompts)
     for count, known in deaths:
         again = known & set(asked[count:])
         assert not {one for one in again if uses[one] == 1}, "what is paid for and recorded is never asked again"
-    twice = {one for one in asked if asked.count(one) > uses[one]}
-    assert len(twice) <= 5 * len(deaths), "only what was in flight when it died is asked again"
+    lost = [sending for sending in resumed.sendings.all("c") if sending.fate == "lost"]
+    assert len(asked) <= len(replies(resumed)) + len(lost) == resumed.letters.spent("c").calls, "every question is in the ledger"
+    assert 0 < len(lost) <= 6 * len(deaths), "only what was in flight"
+    assert resumed.letters.spent("c").money > whole.letters.spent("c").money, "and counts with the most that it can have cost"
+
+
+@pytest.mark.slow
+def test_a_budget_is_hard_though_it_is_killed_again_and_again(tmp_path: Path) -> None:
+    path, limits = tmp_path / "a.sqlite", {"calls": 30}
+    with Endpoint(patient, delay=0.15) as endpoint:
+        while (errors := killed(path, endpoint, limits)) is None:
+            pass
+        assert not errors or "30 calls is used up" in errors, errors
+    archive = open_archive(path)
+    assert 24 < len(endpoint.asked) <= archive.letters.spent("c").calls <= 30
 
 
 def recorded(path: Path) -> set[str]:
@@ -242,6 +257,32 @@ def test_budgets_are_hard(budget: dict[str, Any], ending: Ending) -> None:
     assert spent.calls > 3
     used, limit = (spent.money, 0.2) if "money" in budget else (spent.tokens, 150_000)
     assert limit * 0.7 < used <= limit
+
+
+@pytest.mark.parametrize(("budget", "ending"), [({"money": 0.5}, Ending.MONEY), ({"calls": 20}, Ending.CALLS)])
+def test_calls_that_are_lost_are_spent_and_the_budget_still_holds(budget: dict[str, Any], ending: Ending) -> None:
+    """Every other try gets no answer. What cannot be asked again within the budget has no program, and blames none."""
+    archive = open_archive(None)
+    tries = itertools.count()
+    with Endpoint(lambda prompt, count: "!cut" if next(tries) % 2 else patient(prompt, count)) as endpoint:
+        assert run(model_spec(endpoint.url, proposer={"max_tokens": 1000}, **budget), archive) == ending
+    spent, limit = archive.letters.spent("c"), next(iter(budget.values()))
+    lost = [sending for sending in archive.sendings.all("c") if sending.fate == "lost"]
+    assert spent.calls == len(endpoint.answered) + len(lost) == len(endpoint.asked)
+    assert limit * 0.7 < (spent.money if "money" in budget else spent.calls) <= limit
+    for proposal in archive.proposals("c", 0):
+        if proposal.note.startswith("Not answered"):
+            assert archive.letters.order("c", proposal.number)
+            assert (proposal.text, proposal.cost) == ("", 0)
+
+
+def test_lessons_that_cannot_be_had_stop_nothing() -> None:
+    archive = open_archive(None)
+    with Endpoint(lambda prompt, count: "!500" if "write no program" in prompt.user else patient(prompt, count)) as endpoint:
+        spec = model_spec(endpoint.url, proposals=24, proposer={"insights_every": 5, "retries": 1})
+        assert run(spec, archive) == Ending.PROPOSALS
+    assert "!500" in endpoint.faults
+    assert archive.letters.last_reply("c", "insights", 1000) is None
 
 
 def test_a_spent_budget_says_so() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from archive.records import Prompt
+from archive.records import Fate, Prompt
 from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing, UsageError
 from synth.proposers import openai_endpoint
 from synth.proposers.model import Question
@@ -59,6 +59,37 @@ def test_what_never_passes_is_unavailable_with_exit_3_and_without_the_key(fault:
     assert caught.value.exit_code == 3
     assert "lossmith resume" in caught.value.remedy
     assert KEY not in str(caught.value)
+
+
+class Written:
+    """A log that remembers."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.fates: list[Fate] = []
+
+    def begin(self) -> None:
+        self.begun += 1
+
+    def end(self, fate: Fate, why: str) -> None:
+        assert KEY not in why
+        self.fates.append(fate)
+
+
+@pytest.mark.parametrize("fault", [*PASSING, "!401"])
+def test_a_try_is_lost_unless_the_endpoint_refused_it(fault: str) -> None:
+    log = Written()
+    with Endpoint(lambda prompt, count: fault) as endpoint, pytest.raises(OurFault):
+        client(endpoint.url, retries=1)(question(), log)
+    assert log.fates == ["lost" if fault in server.LOSING else "refused"] * log.begun
+    assert log.begun == len(endpoint.asked)
+
+
+def test_a_try_that_never_reached_anybody_is_not_lost() -> None:
+    log = Written()
+    with pytest.raises(ModelUnavailable, match="no connection"):
+        client("http://127.0.0.1:9/v1", retries=2)(question(), log)
+    assert log.fates == ["refused"] * 3
 
 
 def test_waits_double_with_jitter_and_never_grow_beyond_a_limit() -> None:
