@@ -11,6 +11,7 @@ no log.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import time
@@ -35,11 +36,14 @@ CHUNK = 1 << 16
 POLL_SECONDS = 0.01
 _HEADER = struct.Struct(">BxxxL")  # of each part of a container's output: which stream, how many bytes
 _STDOUT = 1
+RUNTIME = "LOSSMITH_DOCKER_RUNTIME"
+"""The variable that names another runtime than the daemon's own for every container, such as `runsc`."""
+
 BUILD = "Build it with `lossmith sandbox build`."
 
 
 def open_docker(pool_size: int, runtime: str | None = None) -> TracerPool:
-    """The pool, once what a crashed run left is swept away. `runtime` names another one than the daemon's own, such as `runsc`.
+    """The pool, once what a crashed run left is swept away. `runtime` is as in `settings`.
 
     Raises PrerequisiteMissing without a daemon or without a current image.
     """
@@ -89,7 +93,7 @@ class Containers:
 
 
 def settings(daemon: Daemon, runtime: str | None) -> dict[str, Any]:
-    """All that a tracer's container is created with."""
+    """All that a tracer's container is created with. `runtime` is that of the variable RUNTIME, else the daemon's own, if not named."""
     from docker.types import LogConfig, Ulimit
 
     host = daemon.call(
@@ -106,7 +110,7 @@ def settings(daemon: Daemon, runtime: str | None) -> dict[str, Any]:
             ulimits=[Ulimit(name="core", soft=0, hard=0), Ulimit(name="nofile", soft=256, hard=256)],
             log_config=LogConfig(type="none"),
             ipc_mode="none",
-            runtime=runtime,
+            runtime=runtime or os.environ.get(RUNTIME) or None,
         )
     )
     return {

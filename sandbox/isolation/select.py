@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import closing
 from typing import Literal, NamedTuple
@@ -27,11 +28,14 @@ class ProbeRow(NamedTuple):
 def open_isolation(backend: Backend, pool_size: int = 2) -> TracerPool:
     """An `Isolation`, `pool_size` processes ahead of demand. Nothing without walls is ever chosen by itself.
 
-    `auto` is docker where its daemon and a current image are there, else bubblewrap where it works. A process is started and looks around
-    before this returns. Raises PrerequisiteMissing where there is no sandbox that works.
+    `auto` is docker where its daemon and a current image are there, else bubblewrap where it works; docker alone where the variable
+    LOSSMITH_DOCKER_RUNTIME asks for a stronger one of its runtimes. A process is started and looks around before this returns.
+    Raises PrerequisiteMissing where there is no sandbox that works.
     """
     if backend == "unsafe":
         return open_unsafe(pool_size)
+    if backend == "auto" and os.environ.get("LOSSMITH_DOCKER_RUNTIME"):
+        backend = "docker"  # bubblewrap would be weaker than what was asked for
     if backend != "auto":
         return _OPENED[backend](pool_size)
     refusals = []

@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from sandbox.errors import PrerequisiteMissing, Verdict, WorkerLost
+from sandbox.execution.container import training_settings
 from sandbox.isolation import contents, docker, owner
 from sandbox.isolation.daemon import CONTENT, IMAGE, OWNER, Daemon
 from sandbox.isolation.docker import ContainerTracer, check_image, open_docker, settings
 from sandbox.isolation.pool import TracerPool
 from sandbox.isolation.process import StartupFailed, TracerProcess
+from sandbox.records import TrainJob
 from tests.sandbox.execution.test_contract import eventually
 from tests.sandbox.isolation.attacks import LOSS, observe, run_attack, run_text
 from tests.sandbox.isolation.conftest import skip_without_docker
@@ -161,6 +163,14 @@ def test_another_runtime_is_asked_for_by_name(daemon: Daemon) -> None:
     with pytest.raises(WorkerLost, match="no-such-runtime"):
         ContainerTracer(daemon, settings(daemon, "no-such-runtime"))
     assert settings(daemon, "runsc")["host_config"]["Runtime"] == "runsc"
+
+
+@pytest.mark.docker
+def test_the_environment_names_the_runtime_of_every_container(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(docker.RUNTIME, "runsc")
+    job = TrainJob(rule="random", task="probe:catch", steps=1, seed=0)
+    for made in (settings(daemon, None), training_settings(daemon, job)):
+        assert made["host_config"]["Runtime"] == "runsc"
 
 
 @pytest.mark.docker

@@ -51,6 +51,13 @@ def test_auto_is_bubblewrap_where_the_image_is_stale(monkeypatch: pytest.MonkeyP
     assert opened == [2]
 
 
+def test_auto_is_nothing_weaker_where_another_runtime_of_docker_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(docker.RUNTIME, "runsc")
+    monkeypatch.setitem(select._OPENED, "bubblewrap", lambda size: pytest.fail("weaker"))
+    with pytest.raises(PrerequisiteMissing, match="No docker daemon answers"):
+        select.open_isolation("auto")
+
+
 def test_what_was_asked_for_by_name_is_not_replaced() -> None:
     with pytest.raises(PrerequisiteMissing, match="No docker daemon answers"):
         select.open_isolation("docker")
