@@ -46,7 +46,7 @@ class Scholar:
         self.heads = rule.rule.heads(task.num_actions)
         self.reads_behaviour = "behaviour" in rule.rule.uses(self.shape)
         self.network = make_network(task.observation, task.num_actions, self.heads, job.agent, torch_stream(job.seed, "network"))
-        judge = make_network(task.observation, task.num_actions, VALUE_HEAD, job.agent, torch_stream(job.seed, "judge"))
+        self.judge = judge = make_network(task.observation, task.num_actions, VALUE_HEAD, job.agent, torch_stream(job.seed, "judge"))
         self.pupil = Pupil(
             rule,
             lambda parameters, rows: call(self.network, parameters, rows),
@@ -100,7 +100,10 @@ class Scholar:
     def _play(self, life: Life) -> None:
         """One rollout by the agent as it is now."""
         self.network.load_state_dict(life.parameters)
-        self.collector.collect(self.ring.claim(), self._progress(), self._stream("acting", self.rollouts))
+        rollout = self.ring.claim()
+        self.collector.collect(rollout, self._progress(), self._stream("acting", self.rollouts))
+        for network in (self.network, self.judge):
+            network.observe(rollout.observation)
         self.fresh = self._lesson(self.ring.fresh())
         self.rollouts += 1
 

@@ -36,6 +36,10 @@ class AgentNetwork(nn.Module):
             outputs |= self.action_heads(embedding)
         return {name: outputs[name] for name in self.names}
 
+    def observe(self, observation: Tensor) -> None:
+        """Learns the observations' scale from `[..., *shape]`; the trainer calls it; acting and evaluating change nothing."""
+        self.torso.observe(observation)
+
 
 def make_network(
     observation: ObservationSpec, num_actions: int, heads: tuple[Head, ...], settings: AgentSettings, generator: torch.Generator

@@ -27,7 +27,7 @@ from sandbox.training.replay import RingState
 RESTART_STEPS = 500_000
 """Agent steps between two restarts, some minutes of Atari. Part of what a result is: changing it changes long trainings' numbers."""
 
-VERSION = 1
+VERSION = 2
 
 
 class Checkpoint(TypedDict):
@@ -38,6 +38,7 @@ class Checkpoint(TypedDict):
     update: int  # rollouts done
     seconds: float  # device-seconds used
     optimiser: OptimiserState
+    scale: dict[str, Tensor]  # of observations, as the network learned it
     target: Tensor | None
     rule_state: dict[str, Tensor]
     ring: RingState

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sandbox.agents.network import make_network
+from sandbox.agents.network import AgentNetwork, make_network
 from sandbox.errors import ProgramFault, RunFault, Verdict
 from sandbox.randomness import derive, torch_stream
 from sandbox.records import LearnedRule, RunResult, Traced, TrainJob
@@ -106,6 +106,8 @@ class _Training:
             rollout = self.ring.claim()
             episodes = collector.collect(rollout, done / self.job.steps, self._stream("acting", self.job.agent.device))
             self.logbook.acted(done, rollout, episodes)
+            for network in self._networks():
+                network.observe(rollout.observation)
             self._learn(done + self.steps_per_update)
 
             self.update += 1
@@ -185,6 +187,10 @@ class _Training:
                     "Bound what is divided by, exponentiated or multiplied up, with torch.clamp.",
                 )
 
+    def _networks(self) -> list[AgentNetwork]:
+        """The one that learns, and its slow copy if there is one: they see on the same scale."""
+        return [self.network] if self.slow is None else [self.network, self.slow]
+
     def result(self) -> RunResult:
         """The final exam, and everything that was written down."""
         returns = evaluate(agent_play(self.network, self.rule.act), self.task, self.job)
@@ -204,6 +210,9 @@ class _Training:
         self.update = saved["update"]
         self.clock.before = saved["seconds"]
         self.optimiser.restore(saved["optimiser"])
+        for network in self._networks():
+            for name, buffer in network.named_buffers():
+                buffer.copy_(saved["scale"][name])
         if self.target is not None and saved["target"] is not None:
             self.target.copy_(saved["target"])
         self.state = saved["rule_state"]
@@ -217,6 +226,7 @@ class _Training:
             "update": self.update,
             "seconds": self.clock.seconds(),
             "optimiser": self.optimiser.state(),
+            "scale": dict(self.network.named_buffers()),
             "target": self.target,
             "rule_state": self.state,
             "ring": self.ring.state(),

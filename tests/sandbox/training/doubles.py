@@ -99,15 +99,30 @@ class ClockTask:
     observation = ObservationSpec(shape=(1,), dtype="float32", kind="vector")
     num_actions = 2
     settings = TaskSettings(episode_limit=100)
+    world = ClockWorld
 
     def __init__(self) -> None:
         self.training: list[ClockWorld] = []
         self.evaluation: list[ClockWorld] = []
 
     def make(self, num_envs: int, *, evaluation: bool = False, device: str = "cpu") -> ClockWorld:
-        world = ClockWorld(num_envs)
+        world = self.world(num_envs)
         (self.evaluation if evaluation else self.training).append(world)
         return world
+
+
+class MemoryClockWorld(ClockWorld):
+    """The same, seen as a byte of memory."""
+
+    def _observation(self) -> Tensor:
+        return super()._observation().to(torch.uint8)
+
+
+class MemoryClockTask(ClockTask):
+    """Makes `MemoryClockWorld`s."""
+
+    observation = ObservationSpec(shape=(1,), dtype="uint8", kind="ram")
+    world = MemoryClockWorld
 
 
 def job(steps: int = 64, seed: int = 1, task: str = "test:clock", **agent) -> TrainJob:

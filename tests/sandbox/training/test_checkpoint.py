@@ -10,7 +10,7 @@ from sandbox.rules.base import Batch, State
 from sandbox.training import checkpoint as module
 from sandbox.training.checkpoint import load, restarts
 from sandbox.training.trainer import train_rule
-from tests.sandbox.training.doubles import ClockTask, PolicyGradient, job
+from tests.sandbox.training.doubles import ClockTask, MemoryClockTask, PolicyGradient, job
 
 REPLAYING = Training(epochs=2, minibatches=2, replay_ratio=1.5, target_decay=0.9)
 
@@ -40,8 +40,8 @@ def numbers(result: RunResult) -> RunResult:
     return result.model_copy(update={"device_seconds": 0.0})
 
 
-def run(which: TrainJob, path: Path | None, killed: int | None = None) -> RunResult:
-    return train_rule(Everything(REPLAYING), ClockTask(), which, checkpoint=path, on_progress=None if killed is None else kill_at(killed))
+def run(which: TrainJob, path: Path | None, killed: int | None = None, task: type[ClockTask] = ClockTask) -> RunResult:
+    return train_rule(Everything(REPLAYING), task(), which, checkpoint=path, on_progress=None if killed is None else kill_at(killed))
 
 
 @pytest.fixture(autouse=True)
@@ -49,15 +49,16 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RESTART_STEPS", 64)
 
 
-def test_a_resumed_training_is_bitwise_the_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", [ClockTask, MemoryClockTask])
+def test_a_resumed_training_is_bitwise_the_uninterrupted_one(tmp_path: Path, task: type[ClockTask]) -> None:
     path = tmp_path / "run.checkpoint"
     which = job(steps=256, replay_capacity=16)
-    whole = run(which, None)
+    whole = run(which, None, task=task)
     for killed in (80, 144, 208):  # beyond the first, second and third mark, each time resuming from the one before
         with pytest.raises(Killed):
-            run(which, path, killed)
+            run(which, path, killed, task)
     assert load(path, which)["update"] == 12
-    assert numbers(run(which, path)) == numbers(whole)
+    assert numbers(run(which, path, task=task)) == numbers(whole)
 
 
 def test_saving_changes_no_number(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from sandbox.errors import ProgramFault, RunFault, UsageError, Verdict
 from sandbox.records import Act, AgentSettings, RunResult, Training, TrainJob
 from sandbox.tasks.registry import make_task
 from sandbox.training.trainer import train, train_rule
-from tests.sandbox.training.doubles import ClockTask, FailingRule, PolicyGradient, job
+from tests.sandbox.training.doubles import ClockTask, FailingRule, MemoryClockTask, PolicyGradient, job
 
 
 def numbers(result: RunResult) -> RunResult:
@@ -55,6 +55,16 @@ def test_every_call_has_the_one_shape_and_state_is_carried() -> None:
     assert {tuple(batch.rewards.shape) for batch in rule.seen} == {(4, 3)}
     assert {tuple(batch.online["logits"].shape) for batch in rule.seen} == {(5, 3, 2)}
     assert rule.calls == list(range(4 * 3 * 2))
+
+
+def test_both_networks_see_memory_on_the_scale_of_what_was_acted_on() -> None:
+    rule = PolicyGradient()
+    train_rule(rule, MemoryClockTask(), job())
+    first, scaled = rule.seen[0], PolicyGradient()
+    train_rule(scaled, ClockTask(), job())
+    assert torch.equal(first.online["value"], first.target["value"])
+    assert not torch.allclose(first.online["value"], scaled.seen[0].online["value"])
+    assert not torch.allclose(first.online["value"], first.behaviour["value"], atol=1e-3)  # acted on the scale of a newborn
 
 
 def test_exploration_follows_progress_and_is_over_in_the_exam() -> None:
