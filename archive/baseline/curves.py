@@ -52,12 +52,17 @@ def read_curve(path: Path) -> Curve:
 
 
 def read_points(folder: Path) -> list[dict[str, Any]]:
-    """The whole lines of a run's `curves.jsonl`; one cut short by a kill is left out. UsageError where there is none."""
-    try:
-        text = (folder / "curves.jsonl").read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{folder} is no folder of a meta-training.", "Name one that `baseline train` wrote.") from error
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+    """The points of a run, in order. UsageError where the folder is none's."""
+    path = folder / "curves.jsonl"
+    if not path.is_file():
+        raise UsageError(f"{folder} is no folder of a meta-training.", "Name one that `baseline train` wrote.")
+    return [json.loads(line) for line in whole_lines(path)]
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file, none where there is no file; a last one that a kill cut short is left out."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def _mean(values: list[float]) -> float | None:

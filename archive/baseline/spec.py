@@ -42,6 +42,7 @@ class MetaSettings(Record):
     value_discount: float = Field(0.99, gt=0, le=1)  # 0.997
     value_lambda: float = Field(0.96, ge=0, le=1)  # 0.95
     value_learning_rate: float = Field(1e-3, gt=0)  # 3e-4
+    keep_every: int | None = Field(None, ge=1)  # meta-steps between networks that are kept on the way; None: the last alone
     recorded: bool = True  # a third less time a meta-step, for half a minute at the start
 
 

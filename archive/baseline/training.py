@@ -1,6 +1,7 @@
 """Meta-training: the loop in the paper's order, resumable at any step, with its curves kept beside the weights.
 
-A run is a folder: `spec.json`, `state.pt` (written atomically), `curves.jsonl`, and at the end `network.safetensors`.
+A run is a folder: `spec.json`, `state.pt` (written atomically), `curves.jsonl`, where the spec asks for it networks on the way
+(`network-STEP.safetensors`), and at the end `network.safetensors`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archive.baseline.curves import read_points, summarise
+from archive.baseline.curves import read_points, summarise, whole_lines
 from archive.baseline.meta_gradient import Weights
 from archive.baseline.population import Group, make_groups, parameters_of
 from archive.baseline.spec import BaselineSpec, MetaSettings
@@ -71,11 +72,17 @@ class MetaTraining:
             point = self.advance()
             with (self.folder / "curves.jsonl").open("a", encoding="utf-8") as file:
                 file.write(point.model_dump_json() + "\n")
+            if self.spec.meta.keep_every and self.step % self.spec.meta.keep_every == 0:
+                self._write(f"network-{self.step}.safetensors")
             if on_step is not None:
                 on_step(point)
         self._save()
+        return self._write("network.safetensors")
+
+    def _write(self, name: str) -> MetaNetwork:
+        """The network of this moment, with its card, into the run's folder."""
         network = self.current()
-        save(network, self.folder / "network.safetensors", self._card())
+        save(network, self.folder / name, self._card())
         return network
 
     def _card(self) -> dict[str, str]:
@@ -146,7 +153,7 @@ class MetaTraining:
     def _trim_curves(self) -> None:
         """Drops the points after the state that was saved: their steps are taken again."""
         path = self.folder / "curves.jsonl"
-        points = [line for line in read_lines(path) if json.loads(line)["step"] <= self.step]
+        points = [line for line in whole_lines(path) if json.loads(line)["step"] <= self.step]
         path.write_text("".join(f"{line}\n" for line in points), encoding="utf-8")
 
     def _save(self) -> None:
@@ -201,11 +208,3 @@ def plain(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {name: plain(item) for name, item in tree.items()}
     return tree
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a file, none where it does not exist; a last line cut short by a kill is dropped."""
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    return text[: text.rfind("\n") + 1].splitlines()

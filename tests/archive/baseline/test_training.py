@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from archive.baseline.curves import read_curve
 from archive.baseline.spec import BaselineSpec, MetaSettings, TaskEntry
 from archive.baseline.training import WATCHED, MetaTraining, learning_rate
 from sandbox.errors import UsageError
@@ -45,7 +46,7 @@ def spec(steps: int = 60) -> BaselineSpec:
             rollout_length=3,
             learning_rate=1e-2,
         ),
-        meta=MetaSettings(steps=steps, updates=2, validation_length=4, recorded=False, take_off=1e-9),
+        meta=MetaSettings(steps=steps, updates=2, validation_length=4, recorded=False, take_off=1e-9, keep_every=20),
     )
 
 
@@ -67,8 +68,9 @@ def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     assert resumed.step == 50
     assert resumed.settled == WATCHED, "what came before the kill is remembered"
     resumed.run()
-    for name in ("curves.jsonl", "network.safetensors"):
+    for name in ("curves.jsonl", "network-20.safetensors", "network-60.safetensors", "network.safetensors"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert read_curve(tmp_path / "whole" / "network-20.safetensors").steps == 20, "what is kept on the way is of its moment"
 
 
 def test_the_written_network_is_the_learned_one(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_population_settles_when_gradients_have_grown(tmp_path: Path) -> None:
     assert training.settled is None, "half of them are not most"
     training._watch(0.9)
     assert training.settled == training.step
-    assert [group.learner.costs.policy_entropy for group in training.groups] == [base.meta.settled_policy_entropy]
+    assert {group.learner.costs.policy_entropy for group in training.groups} == {base.meta.settled_policy_entropy}
 
 
 def test_recording_changes_no_bit(tmp_path: Path) -> None:
