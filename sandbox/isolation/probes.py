@@ -46,6 +46,7 @@ ENDINGS = {
 INSIDE_TOO = {*settings(), "PATH", "HOSTNAME", "PWD", "LC_CTYPE", "GPG_KEY"}
 """Variables that a sandbox has for reasons of its own: what we set, docker, bubblewrap, Python, and Python's official image."""
 
+SET_BY_LIBRARIES = ("PYTHON", "KMP_", "TORCH")  # the last two when torch is imported, here as there
 COUNT = len(ATTEMPTS) + len(ENDINGS)
 LIMITS = Limits(seconds=20.0, memory_bytes=1 << 29)
 SHORT = Limits(seconds=0.5)
@@ -76,4 +77,4 @@ def breaches(isolation: Isolation) -> list[str]:
 def _outside() -> list[str]:
     """Names of this process's variables, and of a key, that no sandbox has a reason to have."""
     names = {"OPENAI_API_KEY", *os.environ} - INSIDE_TOO
-    return sorted(name for name in names if not name.startswith("PYTHON"))
+    return sorted(name for name in names if not name.startswith(SET_BY_LIBRARIES))
