@@ -72,15 +72,17 @@ class Sendings:
             connection.execute(change, (standing.present, standing.operator, campaign, number, standing.absent))
 
     def stand_ins(self, campaign: str, number: int) -> list[StandIn]:
-        """Who stands in for whom at a proposal."""
-        query = "SELECT absent, present, operator FROM stand_ins WHERE campaign = ? AND number = ?"
+        """Who stands in for whom at a proposal, one after the other."""
+        query = "SELECT absent, present, operator FROM stand_ins WHERE campaign = ? AND number = ? ORDER BY rowid"
         rows = self._database.all(query, (campaign, number))
         return [StandIn(absent=absent, present=present, operator=operator) for absent, present, operator in rows]
 
     def repeat(self, campaign: str, recording: Sendings, name: str) -> None:
         """Has all of this happen to a campaign as it did to a recorded one. Once only: later calls change nothing."""
         tried = [(campaign, *row) for row in recording._database.all(f"SELECT {COLUMNS} FROM sendings WHERE campaign = ?", (name,))]
-        stood = recording._database.all("SELECT number, absent, present, operator FROM stand_ins WHERE campaign = ?", (name,))
+        stood = recording._database.all(
+            "SELECT number, absent, present, operator FROM stand_ins WHERE campaign = ? ORDER BY rowid", (name,)
+        )
         with self._database.transaction() as connection:
             _insert(connection.executemany, "sendings", tried)
             _insert(connection.executemany, "stand_ins", [(campaign, *row) for row in stood])

@@ -5,23 +5,30 @@ thread and at any time. So model calls overlap without changing a decision, and 
 
 The first reason that applies decides: a reference that is still to be proposed, a program that a person has added, a leader that is to be
 evaluated again, a model's refused program that it may repair once, and then the strategy's next parents and the bandit's next arm.
+
+A model that gives no answer rests, and whoever else there is writes in its place, from the same parents and, if it is a model, with the
+same prompts (`synth/standing_in.py`). Who stood in for whom is recorded: a replay, where nobody is missing, repeats it.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from archive.base import Archive
-from archive.records import Elite, Order, Prompt, Proposal, Spent
+from archive.records import Elite, Event, Order, Prompt, Proposal, Spent, StandIn
+from sandbox.errors import ModelUnavailable
 from sandbox.randomness import numpy_stream
 from sandbox.rules.references import reference_text
 from synth.bandit import Arm, Tally, choose, tallies
 from synth.budget import Ending, short_of
 from synth.proposers.base import Author, Context, Proposed
 from synth.reevaluation import REEVALUATION, leader_due, parent_due
+from synth.roster import Roster
 from synth.spec import CampaignSpec
+from synth.standing_in import candidates, replaced
 
 PARENTS = 2  # asked of the archive; crossing needs two
 REFERENCE = "reference"
@@ -37,6 +44,7 @@ class Desk:
 
     def __init__(self, spec: CampaignSpec, archive: Archive, authors: Sequence[Author]) -> None:
         self.ending: Ending | None = None
+        self.roster = Roster()
         self._spec = spec
         self._archive = archive
         self._authors = {author.proposer.name: author for author in authors}
@@ -64,7 +72,8 @@ class Desk:
             return recorded
         while True:
             self._archive.acts.adopt(self._name, number, told)
-            order = self._affordable(self._decide(number), told)
+            decided = self._affordable(self._decide(number), told)
+            order = None if decided is None else self._present(decided)
             if order is None or self._archive.letters.place(order):
                 return order
 
@@ -77,9 +86,9 @@ class Desk:
         return None
 
     def fill(self, order: Order) -> Proposal:
-        """Has the program written and records it. Raises faults of ours where the proposer cannot be reached."""
+        """Has the program written and records it. Raises faults of ours where no proposer can be reached."""
         with self._counted():
-            proposed = self._proposed(order)
+            order, proposed = self._written(order)
         text = proposed.text.encode("utf-8", "replace").decode()  # a model may write half a surrogate pair, which no file can hold
         fields = {**proposed.model_dump(), "text": text}
         proposal = Proposal(campaign=self._name, number=order.number, proposer=order.proposer, again=order.again, **fields)
@@ -91,6 +100,49 @@ class Desk:
         with self._quiet:
             self._quiet.wait_for(lambda: self._writing == 0)
 
+    def _written(self, order: Order) -> tuple[Order, Proposed]:
+        """The program, and whose it came to be."""
+        while True:
+            try:
+                proposed = self._proposed(order)
+            except ModelUnavailable as fault:
+                seconds = self.roster.rest(order.proposer)
+                standing = self._substitute(order)
+                if standing is None:
+                    raise
+                if seconds is not None:
+                    self._say(f"{order.proposer} rests for {seconds:.0f} seconds while {standing.present} stands in for it: {fault}")
+                order = replaced(order, standing)
+            else:
+                if self.roster.back(order.proposer):
+                    self._say(f"{order.proposer} answers again.")
+                return order, proposed
+
+    def _present(self, order: Order) -> Order:
+        """The order as it was decided, or in the hands of who stands in for an author that is resting, or was in a recorded campaign."""
+        standing_in = self._archive.sendings.stand_ins(self._name, order.number)
+        for standing in standing_in:
+            order = replaced(order, standing)
+        if standing_in or order.proposer not in self._authors or self.roster.available(order.proposer):
+            return order
+        found = self._substitute(order)
+        return order if found is None else replaced(order, found)
+
+    def _substitute(self, order: Order) -> StandIn | None:
+        """Somebody else for this order, chosen by the bandit and recorded; None where nobody is left."""
+        absent = {order.proposer, *(standing.absent for standing in self._archive.sendings.stand_ins(self._name, order.number))}
+        others = {name: author for name, author in self._authors.items() if name not in absent and name not in self.roster.resting}
+        arms = candidates(order, others)
+        if not arms:
+            return None
+        arm = choose(self.tallies(arms), numpy_stream(self._seed, "stand-in", order.number))
+        standing = StandIn(absent=order.proposer, present=arm.proposer, operator=arm.operator)
+        self._archive.sendings.hand_over(self._name, order.number, standing)
+        return standing
+
+    def _say(self, text: str) -> None:
+        self._archive.log(Event(time=time.time(), campaign=self._name, kind="fault", text=text))
+
     def _proposed(self, order: Order) -> Proposed:
         if order.proposer == REFERENCE:
             return Proposed(text=reference_text(order.operator), operator=order.operator)
@@ -101,10 +153,12 @@ class Desk:
             earlier = self._archive.result_of(self._name, order.again)
             assert earlier is not None, "only what is told is evaluated again"
             return Proposed(text=self._archive.find(earlier.program_id).text, operator=order.operator)
-        parents = tuple(self._archive.find(parent) for parent in order.parents)
+        author = self._authors[order.proposer]
+        broken = order.repairs is not None and author.prompter is None  # whoever cannot read begins anew
+        parents = () if broken else tuple(self._archive.find(parent) for parent in order.parents)
         context = Context(number=order.number, parents=parents, operator=order.operator, prompts=order.prompts)
         stream = numpy_stream(self._seed, "propose", order.number)
-        return self._authors[order.proposer].proposer.propose(context, stream)
+        return author.proposer.propose(context, stream)
 
     def _decide(self, number: int) -> Order:
         references = self._spec.references

@@ -64,6 +64,8 @@ def table(campaign: Campaign) -> Group:
         rows.add_row(name, f"{used:.0f}" if limit is None else f"{used:.0f} of {limit:.0f}  {_bar(used / limit)}")
     valve = campaign.crew.valve
     rows.add_row("workers", f"{valve.running} of {valve.workers} busy, {valve.queued} jobs wait")
+    if campaign.desk.roster.resting:
+        rows.add_row("no answer from", shown(", ".join(campaign.desk.roster.resting)))
     rows.add_row("funnel", funnel_line(funnel))
     rows.add_row("best", shown(_best(campaign), most=100))
     return Group(Text(f"{campaign.name}: {campaign.phase}", style="bold"), rows)
@@ -84,7 +86,9 @@ def budgets(campaign: Campaign) -> list[tuple[str, float, float | None]]:
 
 def _phase(campaign: Campaign) -> str:
     valve = campaign.crew.valve
-    return f"{campaign.name}: {campaign.phase}, {campaign.clock.seconds():.0f} s, {valve.running} of {valve.workers} workers busy"
+    resting = campaign.desk.roster.resting
+    missing = f", no answer from {', '.join(resting)}" if resting else ""
+    return f"{campaign.name}: {campaign.phase}, {campaign.clock.seconds():.0f} s, {valve.running} of {valve.workers} workers busy{missing}"
 
 
 def _best(campaign: Campaign) -> str:

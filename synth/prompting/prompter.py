@@ -8,7 +8,7 @@ from pathlib import Path
 from archive.base import Archive
 from archive.records import Elite, Prompt, Spent
 from synth.prompting.context import Briefer
-from synth.prompting.render import Renderer
+from synth.prompting.render import Renderer, estimate
 from synth.proposers.section import Price, ProposerSection
 from synth.spec import CampaignSpec
 
@@ -41,6 +41,10 @@ class ModelPrompter:
     def worst(self, prompts: Sequence[Prompt]) -> Spent:
         """See `worst_of`."""
         return worst_of(self._section, prompts)
+
+    def fits(self, prompts: Sequence[Prompt]) -> bool:
+        """See `Prompter.fits`."""
+        return all(estimate(prompt) <= self._section.context_tokens for prompt in prompts)
 
     def _insights_due(self, number: int) -> bool:
         every = self._section.insights_every

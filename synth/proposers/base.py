@@ -57,6 +57,10 @@ class Prompter(Protocol):
         """The most that the answers can cost."""
         ...
 
+    def fits(self, prompts: Sequence[Prompt]) -> bool:
+        """Whether its model can read prompts that were written for another."""
+        ...
+
 
 @dataclass(frozen=True)
 class Author:

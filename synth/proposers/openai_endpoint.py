@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from archive.records import Fate
-from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing, UsageError
+from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing
 from sandbox.randomness import derive
 from synth.proposers.model import UNRECORDED, Answer, Log, Question
 from synth.proposers.section import OPENAI, ProposerSection
@@ -55,6 +55,7 @@ class Endpoint:
         self._section = section
         self._key = key or PLACEHOLDER
         self._sleep = sleep
+        self._down = False  # it has just failed for good, and nothing has been heard of it since
         self._places = threading.Semaphore(section.concurrent)
         self._client = openai.AsyncOpenAI(api_key=self._key, base_url=section.base_url, timeout=section.timeout_seconds, max_retries=0)
         self._loop = asyncio.new_event_loop()
@@ -62,19 +63,27 @@ class Endpoint:
         self._thread.start()
 
     def __call__(self, question: Question, log: Log = UNRECORDED) -> Answer:
-        """One answer, after as many retries as the section allows. ModelUnavailable after the last."""
+        """One answer, after as many retries as the section allows. ModelUnavailable after the last.
+
+        After that, and until there is an answer again, a question is tried once: whoever asks has somebody else to turn to.
+        """
         wait = self._section.retry_seconds
         for attempt in range(self._section.retries + 1):
             try:
                 with self._places:
-                    return self._tried(question, log).model_copy(update={"tries": attempt + 1})
+                    answer = self._tried(question, log).model_copy(update={"tries": attempt + 1})
+                self._down = False
+                return answer
             except _Trouble as trouble:
                 last = trouble
+            if self._down:
+                break
             if attempt < self._section.retries:
                 self._sleep(_wait(wait if last.wait is None else last.wait, derive(question.seed, "wait", attempt)))
                 wait *= 2
+        self._down = True
         raise ModelUnavailable(
-            f"The endpoint {self._section.base_url} failed {self._section.retries + 1} times, the last time with: {last}.",
+            f"The endpoint {self._section.base_url} failed {times(attempt + 1)}, the last time with: {last}.",
             "Look after it, then `lossmith resume`: nothing that was answered is asked again.",
         )
 
@@ -152,18 +161,25 @@ class Endpoint:
             return _Trouble(what, "refused", _retry_after(error.response.headers.get("retry-after", "")))
         return self._refused(error.status_code, what)
 
-    def _refused(self, status: int, what: str) -> OurFault:
+    def _refused(self, status: int, what: str) -> ModelUnavailable:
+        """What another try would not change."""
         place = self._section.base_url
         if status in {401, 403}:
-            return PrerequisiteMissing(f"The endpoint {place} refuses the key: {what}.", "Set OPENAI_API_KEY to a key that it knows.")
+            return ModelUnavailable(f"The endpoint {place} refuses the key: {what}.", "Set OPENAI_API_KEY to a key that it knows.")
         if status == 404:
-            return UsageError(f"The endpoint {place} has no model {self._section.model!r}: {what}.", "Correct proposer.model or base_url.")
-        return UsageError(
+            remedy = "Correct proposer.model or base_url."
+            return ModelUnavailable(f"The endpoint {place} has no model {self._section.model!r}: {what}.", remedy)
+        return ModelUnavailable(
             f"The endpoint {place} refuses the request: {what}.", "Correct [proposer]: context_tokens, max_tokens, temperature, extra."
         )
 
     def _scrubbed(self, text: str) -> str:
         return one_line(text.replace(self._key, "…") if self._key != PLACEHOLDER else text, 300)
+
+
+def times(count: int) -> str:
+    """In words where there are any."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def _fate(error: BaseException) -> Fate:

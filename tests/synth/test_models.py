@@ -18,7 +18,7 @@ import pytest
 
 from archive.records import Reply
 from archive.store import SqliteArchive, open_archive
-from sandbox.errors import BudgetExhausted, ModelUnavailable, PrerequisiteMissing, UsageError
+from sandbox.errors import BudgetExhausted, ModelUnavailable, UsageError
 from sandbox.language.reply import find_program
 from sandbox.records import program_id
 from synth.budget import Ending
@@ -310,7 +310,7 @@ def test_an_endpoint_that_stays_down_pauses_and_costs_nothing() -> None:
 
 
 def test_a_refused_key_stops_at_once_and_is_not_shown() -> None:
-    with Endpoint(lambda prompt, count: "!401") as endpoint, pytest.raises(PrerequisiteMissing) as caught:
+    with Endpoint(lambda prompt, count: "!401") as endpoint, pytest.raises(ModelUnavailable) as caught:
         run(model_spec(endpoint.url, calls=8, lag=1), open_archive(None))
     assert "OPENAI_API_KEY" in str(caught.value)
     assert KEY not in str(caught.value)
