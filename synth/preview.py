@@ -34,12 +34,12 @@ def worst_case(spec: CampaignSpec) -> WorstCase | None:
     call = max((_call(section) for section in sections), key=lambda spent: (spent.money, spent.tokens))
     every = [section.insights_every for section in sections if section.insights_every]
     proposals = spec.most_proposals - len(spec.references)
-    calls = proposals + (proposals // min(every) if every else 0)
     budget = spec.budget
+    calls = int(_least(proposals + (proposals // min(every) if every else 0), budget.calls))
     total = Spent(
         money=_least(calls * call.money, budget.money),
         tokens=int(_least(calls * call.tokens, budget.tokens)),
-        calls=int(_least(calls, budget.calls)),
+        calls=calls,
     )
     return WorstCase(call=call, total=total, money_known=all(section.price is not None for section in sections))
 

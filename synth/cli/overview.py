@@ -43,7 +43,7 @@ def show_plan(spec: CampaignSpec, as_json: bool) -> None:
         rungs = [{"rung": rung.name, "runs": runs(rung), "steps": runs(rung) * rung.steps} for rung in spec.all_rungs]
         emit_json({"spec": spec, "rungs": rungs, **plan_of_models(spec)})
         return
-    console.print_json(data=spec.model_dump(mode="json", exclude_defaults=True))
+    console.print_json(data=spec.model_dump(mode="json", exclude_none=True))
     table = plain_table(
         "rung", "runs a program", "steps a program", "climbs at", "tasks", title=f"Campaign {spec.campaign.name}: the spec is fine"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,7 @@ CampaignOption = Annotated[str | None, typer.Option("--campaign", metavar="NAME"
 FolderOption = Annotated[Path | None, typer.Option("--prompts", help="A folder of templates; default: the campaign's, else ours.")]
 OperatorArgument = Annotated[str, typer.Argument(metavar="OPERATOR", help="`lossmith prompts list` names them.")]
 IdsArgument = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Parents; default: the best ones.")]
+UNLESS = re.compile(r"\{% if .*?\{% else %\}|\{% \w+ %\}", re.DOTALL)
 MOST_LESSONS = 8000  # characters
 PARENTS = {"refine": 1, "crossover": 2, "simplify": 1, "challenge": 1, "repair": 1, "explain": 1}
 """How many parents an operator takes."""
@@ -204,6 +206,6 @@ def _file(name: str, folder: Path | None, ours: Path) -> Path:
 
 
 def _task(source: str) -> str:
-    """The first sentence under the last heading."""
-    text = " ".join(source.rpartition("# The task")[2].split())
+    """The first sentence under the last heading, as it mostly reads: without what the template says in special cases."""
+    text = " ".join(UNLESS.sub("", source.rpartition("# The task")[2]).split())
     return text.partition(". ")[0].rstrip(".") + "."

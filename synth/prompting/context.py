@@ -16,6 +16,7 @@ from archive.records import Attempt, Elite, Mark
 from sandbox.records import Descriptor, Evaluation, Record, RefusalRecord, Rung, RunResult, Score, program_id
 from sandbox.rules.references import reference_text
 from synth.prompting.comparison import Course, compared, mean
+from synth.prompting.skills import profile, skill, spread
 from synth.remembered import network_evaluation
 from synth.spec import CampaignSpec
 
@@ -27,10 +28,14 @@ MARKED = 12  # pinned programs, and banned ones
 
 
 class TaskView(Record):
-    """One program on one task: a return a seed, the mean curve of ten points, diagnostics; the same returns of the baseline if known."""
+    """One program on one task: a return a seed, the mean curve of ten points, diagnostics; the same returns of the baseline if known.
+
+    `spread` is the mean of the returns with the lower and the upper end of its interval; None of one seed.
+    """
 
     task: str
     returns: tuple[float, ...]
+    spread: tuple[float, float, float] | None = None
     baseline: tuple[float, ...] = ()
     curve: tuple[float | None, ...] = ()
     loss: tuple[float, ...] = ()
@@ -51,7 +56,7 @@ class RungView(Record):
 
 
 class ProgramView(Record):
-    """A program as a prompt shows it; `comparison` says in words how it does against the baseline, task by task.
+    """A program as a prompt shows it; `skills` says in words what it masters and what not, `comparison` how it does against the baseline.
 
     Of a meta-network, which can only be the baseline, `code` is empty: its templates describe it.
     """
@@ -65,6 +70,7 @@ class ProgramView(Record):
     refused_line: str = ""
     duplicate_of: str | None = None
     remarks: tuple[str, ...] = ()
+    skills: str = ""
     comparison: dict[str, str] = Field(default_factory=dict)
 
 
@@ -162,6 +168,7 @@ class Briefer:
             refused_line=_line(elite.text, refusal.line) if refusal else "",
             duplicate_of=result.duplicate_of if result else None,
             remarks=self._remarks(elite.id),
+            skills=_skills(result.evaluations) if result else "",
         )
 
     def _parent(self, elite: Elite) -> ProgramView:
@@ -178,6 +185,7 @@ class Briefer:
             code=text,
             operator="reference" if network is None else "meta-network",
             rungs=tuple(_rung(evaluation, {}) for evaluation in self._baseline_evaluations().values()),
+            skills=_skills(tuple(self._baseline_evaluations().values())),
         )
 
     def _baseline_evaluations(self) -> dict[str, Evaluation]:
@@ -220,6 +228,13 @@ def _rung(evaluation: Evaluation, baseline: dict[str, list[RunResult]]) -> RungV
     return RungView(rung=evaluation.rung, score=evaluation.score, verdict=evaluation.verdict, fault=evaluation.fault, tasks=tasks)
 
 
+def _skills(evaluations: Sequence[Evaluation]) -> str:
+    """The profile over all rungs; the highest one's where two have the same task."""
+    runs = {task: runs for evaluation in evaluations for task, runs in _by_task(evaluation.runs).items()}
+    found = {task: skill(task, [run.final_return for run in runs]) for task, runs in runs.items()}
+    return profile({task: each for task, each in found.items() if each is not None})
+
+
 def _comparison(view: ProgramView, baseline: ProgramView) -> dict[str, str]:
     """Task to sentences; the highest rung's where two have the same task."""
     theirs = {(rung.rung, task.task): task for rung in baseline.rungs for task in rung.tasks}
@@ -246,6 +261,7 @@ def _task(task: str, runs: Sequence[RunResult], baseline: Sequence[RunResult]) -
     return TaskView(
         task=task,
         returns=tuple(run.final_return for run in runs),
+        spread=spread([run.final_return for run in runs]),
         baseline=tuple(run.final_return for run in baseline),
         curve=tuple(mean(list(points)) for points in zip(*[[point.score for point in run.curve] for run in runs], strict=False)),
         loss=found[0].loss,

@@ -37,6 +37,7 @@ def test_prompts_are_listed_with_what_each_asks(command: Command) -> None:
         assert name in shown.out
         assert Path(row["file"]).is_file()
         assert len(row["asks"]) > 10
+        assert "{" not in row["asks"], "no piece of a template"
 
 
 def test_a_folder_of_ones_own_is_listed_over_ours(command: Command, tmp_path: Path) -> None:

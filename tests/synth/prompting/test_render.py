@@ -68,6 +68,21 @@ def test_what_refine_shows() -> None:
     assert "Try target heads." in text
 
 
+@pytest.mark.parametrize("operator", ["refine", "crossover", "simplify", "challenge"])
+def test_whoever_works_on_a_program_reads_its_skills_and_how_it_does_against_the_baseline(operator: str) -> None:
+    shown = view("p1", skills="mastered: waiting", comparison={"probe:catch": "It ends 0.6 below the baseline."})
+    text = Renderer().render(operator, briefing(parents=(shown, view("p2")), attempts=()), 50_000).user
+    assert "Skills, as shares of the way from random play to the best policy: mastered: waiting." in text
+    assert "Against the baseline:\n- `probe:catch`: It ends 0.6 below the baseline." in text
+
+
+def test_returns_come_with_their_interval() -> None:
+    task = TaskView(task="t", returns=(1.0, 3.0), spread=(2.0, -10.7, 14.7))
+    rung = RungView(rung="low", score=None, verdict="ok", fault="", tasks=(task,))
+    text = Renderer().render("refine", briefing(parents=(view("p1", rungs=(rung,)),)), 50_000).user
+    assert "final return 1 3 (one a seed; their mean 2 [-10.7, 14.7])." in text
+
+
 def test_a_repair_carries_the_exact_refusal() -> None:
     refusal = RefusalRecord(gate="parse", code="unknown-name", line=3, column=1, message="`np` is not known.", remedy="Use torch.")
     text = Renderer().render("repair", briefing(parents=(view("p", refusal=refusal, refused_line="x = np.exp(y)", rungs=()),)), 50_000).user
