@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def main() -> None:
     child.preload()
     os.write(answer_to, READY)
     request = wire.Request.model_validate_json(wire.receive(_Pipe()))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     limits.apply(request.limits, address_space=not on_gpu(request.job))
     answer = child.attempt(lambda: child.run(request.job))
     sys.stdout.flush()
@@ -47,6 +49,13 @@ def main() -> None:
     while left:
         left = left[os.write(answer_to, left) :]
     os._exit(0)
+
+
+def _end_with_parent() -> None:
+    """The daemon closes standard input when the one who was attached is gone, be it by a kill: then nobody waits for an answer."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 def on_gpu(job: object) -> bool:

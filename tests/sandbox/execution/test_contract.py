@@ -1,6 +1,6 @@
 """What every executor keeps to, whatever its jobs do. A new executor joins by one more line in `EXECUTORS`.
 
-Of containers these tests see only the trainings on probes: the worlds that misbehave are users' own, and run beside them.
+Worlds that misbehave are users' own and in no container: an executor of containers runs them as the local one does, which is tested there.
 """
 
 import os
@@ -79,6 +79,9 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+in_processes = pytest.mark.parametrize("kind", [name for name in EXECUTORS if name not in NEEDS], indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _in_the_repository() -> Iterator[None]:
     before = Path.cwd()
@@ -116,6 +119,7 @@ def test_equal_jobs_have_equal_results(executor: Executor) -> None:
     assert first.model_copy(update={"device_seconds": 0.0}) == second.model_copy(update={"device_seconds": 0.0})
 
 
+@in_processes
 def test_lower_priority_starts_first_and_equal_ones_in_order(own: Executor) -> None:
     order: list[int] = []
     blocker = own.submit(misbehaving("Napper"), LIMITS, priority=-1)
@@ -135,11 +139,13 @@ def test_an_unknown_task_is_the_users_error(executor: Executor) -> None:
         executor.submit(DescribeJob(task="probe:catsh"), LIMITS).result()
 
 
+@in_processes
 def test_what_a_world_raises_is_the_users_error(executor: Executor) -> None:
     with pytest.raises(UsageError, match="no such thing"):
         executor.submit(misbehaving("Raiser"), LIMITS).result()
 
 
+@in_processes
 @pytest.mark.parametrize(
     ("job", "limits", "verdict"),
     [
@@ -159,6 +165,7 @@ def test_a_broken_limit_or_a_crash_is_a_verdict(executor: Executor, job: Describ
     assert time.monotonic() - start < 30
 
 
+@in_processes
 def test_the_end_of_the_log_is_in_the_report_of_a_crash(executor: Executor) -> None:
     with pytest.raises(RunFault, match=r"SIGABRT.*about to abort"):
         executor.submit(misbehaving("Aborter"), LIMITS).result()
@@ -170,6 +177,7 @@ def test_an_answer_that_is_too_large_is_not_taken_in(executor: Executor) -> None
     assert caught.value.verdict is Verdict.OUTPUT_LIMIT
 
 
+@in_processes
 @pytest.mark.parametrize(("world", "seconds"), [("Breeder", 60), ("EndlessBreeder", 5)])
 def test_what_a_job_leaves_behind_ends_with_it(executor: Executor, world: str, seconds: int) -> None:
     future = executor.submit(misbehaving(world), Limits(seconds=seconds))
@@ -177,6 +185,7 @@ def test_what_a_job_leaves_behind_ends_with_it(executor: Executor, world: str, s
     assert processes_with(os.environ["ORPHAN_MARK"]) == []
 
 
+@in_processes
 def test_a_job_can_be_cancelled_while_it_runs(own: Executor) -> None:
     future = own.submit(misbehaving("EndlessBreeder"), LIMITS)
     assert eventually(lambda: len(processes_with(os.environ["ORPHAN_MARK"])) == 2)
@@ -185,6 +194,7 @@ def test_a_job_can_be_cancelled_while_it_runs(own: Executor) -> None:
     assert processes_with(os.environ["ORPHAN_MARK"]) == []
 
 
+@in_processes
 def test_a_worker_killed_by_somebody_else_runs_again(own: Executor) -> None:
     future = own.submit(misbehaving("EndlessBreeder"), Limits(seconds=30))
     assert eventually(lambda: len(processes_with(os.environ["ORPHAN_MARK"])) == 2)
@@ -196,11 +206,13 @@ def test_a_worker_killed_by_somebody_else_runs_again(own: Executor) -> None:
     future.cancel()
 
 
+@in_processes
 def test_a_worker_that_always_vanishes_is_lost(own: Executor) -> None:
     with pytest.raises(WorkerLost):
         own.submit(misbehaving("Suicide"), LIMITS).result()
 
 
+@in_processes
 def test_close_ends_what_runs_and_drops_what_waits(kind: str) -> None:
     before = descendants(os.getpid())
     executor = EXECUTORS[kind](1)
@@ -231,6 +243,7 @@ executor.submit(misbehaving("EndlessBreeder"), LIMITS).result()
 """
 
 
+@in_processes
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_parent_leaves_nothing(kind: str, by: signal.Signals) -> None:
     mark = f"parent-{os.getpid()}-{by}"

@@ -15,14 +15,14 @@ import pytest
 from sandbox.check import Checker
 from sandbox.errors import PrerequisiteMissing, RunFault, UsageError, Verdict, WorkerLost
 from sandbox.execution import docker, wire
-from sandbox.execution.container import READY, inside, readable, training_settings
+from sandbox.execution.container import MODULE, READY, inside, readable, training_settings
 from sandbox.execution.docker import ContainerAttempt, ContainerExecutor
 from sandbox.execution.local import LocalExecutor
 from sandbox.isolation import owner
 from sandbox.isolation.daemon import OWNER, Daemon
 from sandbox.isolation.process import End
 from sandbox.records import AgentSettings, LearnedRule, Limits, Rung, RunResult, TrainJob
-from tests.sandbox.execution.test_contract import eventually, skip_without_docker
+from tests.sandbox.execution.test_contract import ROOT, eventually, skip_without_docker
 from tests.sandbox.isolation.test_docker import DAEMON, Door
 
 LIMITS = Limits(seconds=60)
@@ -308,14 +308,48 @@ def test_a_cancelled_job_and_a_closed_executor_leave_no_container(daemon: Daemon
     assert ours(daemon) == before
 
 
+PARENT = """
+from tests.sandbox.execution.test_docker import ENDLESS, LIMITS, ContainerExecutor
+ContainerExecutor(1).submit(ENDLESS, LIMITS).result()
+"""
+
+
+@pytest.mark.docker
+def test_a_killed_parent_leaves_no_training_at_work_and_nothing_after_a_sweep(daemon: Daemon) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], cwd=ROOT)
+    mark = {"label": OWNER}
+
+    def of_parent(**which: bool) -> list[str]:
+        found = daemon.call(lambda api: api.containers(filters=mark, **which))
+        return [one["Id"] for one in found if f"-{parent.pid}-" in one["Labels"][OWNER]]
+
+    try:
+        assert eventually(lambda: bool(of_parent()), 60)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert eventually(lambda: not of_parent())
+    daemon.sweep()
+    assert not of_parent(all=True)
+
+
 def test_the_module_that_runs_inside_reads_one_job_and_writes_one_answer() -> None:
     """Without a container around it."""
     request = wire.pack(wire.Request(job=RANDOM, limits=LIMITS).model_dump_json().encode())
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox.execution.container"], input=request, capture_output=True, check=True, timeout=100
-    )
-    ready, answer = done.stdout[: len(READY)], done.stdout[len(READY) :]
+    with subprocess.Popen([sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as inside_it:
+        assert inside_it.stdin is not None
+        assert inside_it.stdout is not None
+        inside_it.stdin.write(request)
+        inside_it.stdin.flush()
+        said = inside_it.stdout.read()
+    ready, answer = said[: len(READY)], said[len(READY) :]
     assert ready == READY
     (size,) = wire.HEADER.unpack(answer[: wire.HEADER.size])
     assert len(answer) == size + wire.HEADER.size
     assert isinstance(wire.result_of(wire.ANSWERS.validate_json(answer[wire.HEADER.size :])), RunResult)
+
+
+def test_and_ends_when_nobody_waits_for_it_any_more() -> None:
+    request = wire.pack(wire.Request(job=ENDLESS, limits=LIMITS).model_dump_json().encode())
+    done = subprocess.run([sys.executable, "-m", MODULE], input=request, capture_output=True, check=False, timeout=100)
+    assert (done.returncode, done.stdout) == (1, READY)
