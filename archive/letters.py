@@ -237,11 +237,11 @@ def _attempt(row: Row) -> Attempt:
 def _unanswered(sending: Sending) -> Call:
     """A try without an answer."""
     same = ("campaign", "number", "turn", "proposer", "operator", "model", "time", "seconds")
-    worst = sending.worst if sending.fate != "refused" else Spent()
+    worst = sending.worst if sending.fate in {"sent", "lost"} else Spent()
     paid = {"prompt_tokens": sending.prompt_tokens, "completion_tokens": sending.completion_tokens} if worst.calls else {}
     fields = {**{name: getattr(sending, name) for name in same}, **paid}
     reply = Reply(**fields, prompt_hash="", text="", cost=worst.money, tries=sending.attempt + 1)
-    outcome = "under way" if sending.fate == "sent" else f"{sending.fate}: {sending.why}"
+    outcome = "under way" if sending.fate == "sent" else f"{'too long' if sending.fate == 'long' else sending.fate}: {sending.why}"
     return Call(reply=reply, outcome=outcome)
 
 

@@ -177,8 +177,9 @@ class Reply(Record):
         return Spent(money=self.cost, tokens=self.prompt_tokens + self.completion_tokens, calls=int(self.tries > 0))
 
 
-Fate: TypeAlias = Literal["sent", "answered", "refused", "lost"]
-"""Of a try: under way; a reply is recorded; nothing to pay; nobody knows, and it may have to be paid."""
+Fate: TypeAlias = Literal["sent", "answered", "refused", "long", "lost"]
+"""Of a try: under way; a reply is recorded; nothing to pay; nothing to pay, since the model cannot read so much; nobody knows, and it may
+have to be paid."""
 
 
 class Sending(Record):

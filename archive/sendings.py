@@ -53,6 +53,11 @@ class Sendings:
             lost = "UPDATE sendings SET fate = 'lost', why = ? WHERE campaign = ? AND fate = 'sent'"
             return connection.execute(lost, (KILLED, campaign)).rowcount
 
+    def too_long(self, campaign: str, proposer: str, told: int | None = None) -> int:
+        """How many prompts a proposer's model could not read, among the `told` first proposals or all."""
+        query = "SELECT COUNT(*) FROM sendings WHERE campaign = ? AND proposer = ? AND fate = 'long' AND number < ?"
+        return int(self._database.all(query, (campaign, proposer, 2**62 if told is None else told))[0][0])
+
     def all(self, campaign: str) -> list[Sending]:
         """Every try, in the order of proposals; what a recording has scheduled for later is left out."""
         known = "EXISTS (SELECT 1 FROM orders o WHERE o.campaign = s.campaign AND o.number = s.number)"

@@ -41,7 +41,7 @@ class Ending(StrEnum):
         """Which limit was reached, with its number."""
         return {
             Ending.EVALUATIONS: f"The budget of {budget.evaluations} evaluations is used up.",
-            Ending.PROPOSALS: f"The budget of {budget.proposals} proposals is used up.",
+            Ending.PROPOSALS: f"The budget of {budget.most_proposals} proposals is used up.",
             Ending.WALL_CLOCK: f"The budget of {budget.wall_clock_minutes:g} minutes is used up." if budget.wall_clock_minutes else "",
             Ending.DEVICE_SECONDS: f"The budget of {budget.device_seconds:g} device-seconds is used up." if budget.device_seconds else "",
             Ending.MONEY: f"The budget of {budget.money:g} dollars leaves too little for one more call." if budget.money else "",

@@ -39,7 +39,12 @@ class BudgetSection(Record):
     device_seconds: float | None = Field(None, gt=0)
     money: float | None = Field(None, gt=0)  # US dollars paid to models
     tokens: int | None = Field(None, gt=0)  # of prompts and answers
-    calls: int | None = Field(None, gt=0)  # answers of models
+    calls: int | None = Field(None, gt=0)  # of models, answered or lost
+
+    @property
+    def most_proposals(self) -> int:
+        """The limit on programs written."""
+        return self.proposals or 10 * self.evaluations
 
 
 class SearchSection(Record):
@@ -154,7 +159,7 @@ class CampaignSpec(Record):
     @property
     def most_proposals(self) -> int:
         """The limit on programs written."""
-        return self.budget.proposals or 10 * self.budget.evaluations
+        return self.budget.most_proposals
 
     def resolved(self) -> CampaignSpec:
         """The same with every default of this machine and this version written out, so that a campaign means the same elsewhere.
@@ -198,7 +203,7 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> CampaignSpec:
 
 
 AMENDABLE = re.compile(
-    r"(budget\.\w+|campaign\.(workers|finalists)|sandbox\.training|proposer\.(\d+\.)?(base_url|timeout_seconds|retries|retry_seconds|concurrent))\s*="
+    r"(budget\.\w+|campaign\.(workers|finalists)|sandbox\.training|proposer\.(\d+\.)?(base_url|max_tokens|timeout_seconds|retries|retry_seconds|concurrent))\s*="
 )
 
 

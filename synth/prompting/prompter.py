@@ -13,6 +13,7 @@ from synth.proposers.section import Price, ProposerSection
 from synth.spec import CampaignSpec
 
 OVERHEAD = 64  # tokens that a chat template puts around the messages
+LESS = 0.75
 FREE = Price(input=0, cached=0, output=0)
 
 
@@ -35,8 +36,11 @@ class ModelPrompter:
         return tuple(prompts)
 
     def prompt(self, operator: str, parents: Sequence[Elite]) -> Prompt:
-        """One operator's, from the archive as it stands."""
-        return self._renderer.render(operator, self._briefer.brief(parents), self._section.context_tokens)
+        """One operator's, from the archive as it stands: shorter by a quarter for every prompt that the model could not read."""
+        told = self._archive.progress(self._name)[1]
+        too_long = self._archive.sendings.too_long(self._name, self._section.label, told)
+        most = int(self._section.context_tokens * LESS**too_long)
+        return self._renderer.render(operator, self._briefer.brief(parents), most, as_short_as_can_be=too_long > 0)
 
     def worst(self, prompts: Sequence[Prompt]) -> Spent:
         """See `worst_of`."""

@@ -47,15 +47,18 @@ class Renderer:
         )
         self._environment.filters.update(fence=fenced, line=one_line)
 
-    def render(self, operator: str, briefing: Briefing, most_tokens: int) -> Prompt:
-        """The messages of one operator, with as much of the briefing as fits. UsageError if not even the rest does."""
+    def render(self, operator: str, briefing: Briefing, most_tokens: int, *, as_short_as_can_be: bool = False) -> Prompt:
+        """The messages of one operator, with as much of the briefing as fits.
+
+        If not even the rest does, UsageError, or the rest with `as_short_as_can_be`.
+        """
         prompt = self._fill(operator, briefing)
         for drop in LEAST_USEFUL:
             if estimate(prompt) <= most_tokens:
                 return prompt
             briefing = drop(briefing)
             prompt = self._fill(operator, briefing)
-        if estimate(prompt) > most_tokens:
+        if estimate(prompt) > most_tokens and not as_short_as_can_be:
             raise UsageError(
                 f"The prompt {operator} needs about {estimate(prompt)} tokens at the least; proposer.context_tokens is {most_tokens}.",
                 "Raise it, or shorten the templates.",

@@ -22,6 +22,7 @@ from synth.proposers.base import Context, Proposed
 from synth.proposers.section import ProposerSection
 from synth.quoting import one_line
 
+MOST_TOO_LONG = 12  # prompts of one model: each makes the later ones shorter, and the last are as short as can be
 MOST_CHARACTERS = 400_000  # of a reply that is kept: far above any program, far below what would fill a disk
 
 
@@ -49,6 +50,10 @@ class Answer(Record):
 
 class Unaffordable(Exception):
     """The budget leaves too little for one more try."""
+
+
+class PromptTooLong(ModelUnavailable):
+    """The model cannot read so much. What the campaign decides from then on has shorter prompts."""
 
 
 class Log(Protocol):
@@ -168,10 +173,17 @@ class ModelProposer:
         return reply
 
     def _answer(self, question: Question, tries: Tries) -> Answer:
-        """What the model says; of `tries` 0 where that cannot be had: the budget is too small for another try, or lessons can wait."""
+        """What the model says; of `tries` 0 where that cannot be had.
+
+        The budget is too small for another try, the prompt is too long (once more, but not for ever), or lessons can wait.
+        """
         try:
             return self._ask(question, tries)
         except Unaffordable:
+            return Answer(text="", tries=0)
+        except PromptTooLong:
+            if question.turn == 0 and self._archive.sendings.too_long(self._campaign, self.name) > MOST_TOO_LONG:
+                raise
             return Answer(text="", tries=0)
         except ModelUnavailable:
             if question.turn == 0:
@@ -202,7 +214,7 @@ class ModelProposer:
 
 def _why(reply: Reply) -> str:
     if reply.tries == 0:
-        return "Not answered: the budget leaves too little for another try."
+        return "Not answered: the prompt was too long for the model, or the budget leaves too little for another try."
     cut = "The answer was cut off by proposer.max_tokens. " if reply.cut else ""
     return f"{cut}No program in: {one_line(reply.text, 200)}"
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -20,9 +21,9 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from archive.records import Fate
-from sandbox.errors import ModelUnavailable, OurFault, PrerequisiteMissing
+from sandbox.errors import ModelUnavailable, PrerequisiteMissing
 from sandbox.randomness import derive
-from synth.proposers.model import UNRECORDED, Answer, Log, Question
+from synth.proposers.model import UNRECORDED, Answer, Log, PromptTooLong, Question
 from synth.proposers.section import OPENAI, ProposerSection
 from synth.quoting import one_line
 
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 PLACEHOLDER: Final = "none"  # endpoints without keys want something there
 LONGEST_WAIT: Final = 120.0  # seconds before a retry
+TOO_LONG: Final = re.compile(r"context[_ ](length|window|size)|maximum context|too many tokens|n_ctx", re.IGNORECASE)
+"""In the refusals of OpenAI, vLLM, Ollama and llama.cpp."""
+SHORTER: Final = (
+    "Give the model a longer context and `lossmith resume`, with --set proposer.max_tokens=… if answers leave no room; or start another "
+    "campaign with a lower proposer.context_tokens or shorter templates."
+)
 PASSING: Final = frozenset({408, 409, 425, 429})  # and 5xx: try again
 
 
@@ -102,8 +109,8 @@ class Endpoint:
         except _Trouble as trouble:
             log.end(trouble.fate, str(trouble))
             raise
-        except OurFault as fault:
-            log.end("refused", fault.message)
+        except ModelUnavailable as fault:
+            log.end("long" if isinstance(fault, PromptTooLong) else "refused", fault.message)
             raise
 
     def _once(self, question: Question) -> Answer:
@@ -159,6 +166,8 @@ class Endpoint:
         what = self._scrubbed(f"status {error.status_code} ({error.message})")
         if error.status_code in PASSING or error.status_code >= 500:
             return _Trouble(what, "refused", _retry_after(error.response.headers.get("retry-after", "")))
+        if error.status_code in {400, 413, 422} and TOO_LONG.search(f"{error.code} {error.message}"):
+            return PromptTooLong(f"The model {self._section.model} cannot read so much: {what}.", SHORTER)
         return self._refused(error.status_code, what)
 
     def _refused(self, status: int, what: str) -> ModelUnavailable:

@@ -16,7 +16,7 @@ from sandbox.randomness import derive
 Script = Callable[[Prompt, int], str]
 """What to answer to a prompt, asked for the n-th time (from 0): a reply, or one of `FAULTS`."""
 
-FAULTS = ("!429", "!500", "!hang", "!cut", "!garbage", "!empty", "!401", "!404", "!null", "!drip", "!drop")
+FAULTS = ("!429", "!500", "!hang", "!cut", "!garbage", "!empty", "!401", "!404", "!null", "!drip", "!drop", "!long")
 LOSING = ("!hang", "!cut", "!garbage", "!empty", "!null", "!drip", "!drop")
 """After which nobody knows whether the call has to be paid."""
 KEY = "sk-never-to-be-seen-5f2a"
@@ -118,6 +118,9 @@ def _fail(handler: BaseHTTPRequestHandler, fault: str) -> None:
         _send(handler, 200, '{"id": "x", "object": "chat.completion", "choices": []}')
     elif fault == "!null":
         _send(handler, 200, "null")
+    elif fault == "!long":
+        error = {"message": "This model's maximum context length is 9 tokens.", "type": "no", "code": "context_length_exceeded"}
+        _send(handler, 400, json.dumps({"error": error}))
     else:
         error = {"error": {"message": f"No, {handler.headers['Authorization']}.", "type": "no", "code": None}}
         _send(handler, int(fault[1:]), json.dumps(error), {"Retry-After": "0.02"} if fault == "!429" else {})
