@@ -121,6 +121,12 @@ def test_calls_are_listed_searched_and_shown_in_full(command: Command, endpoint:
     assert all(call["seconds"] > 0 and call["time"] > 0 and call["tries"] == 1 for call in calls)
     found = command("calls", "--grep", "PATIENCE", "--json").json
     assert {call["outcome"] for call in found} == {"lessons"}
+    assert not command("calls", "--grep", "toolkit reference of nobody", "--asked", "--json").json
+    asked = command("calls", "--grep", "# The program to improve", "--asked", "--json").json
+    assert {call["operator"] for call in asked} == {"refine"}
+    assert not command("calls", "--grep", "# The program to improve", "--json").json
+    assert command("calls", "--grep", "no-program", "--json").json, "outcomes are searched"
+    assert calls[0]["parameters"]["max_tokens"] == 8192
     one = calls[5]
     (shown, *_) = command("calls", "--proposal", str(one["number"]), "--json").json
     assert "# The task" in shown["prompt"]["user"]
