@@ -128,14 +128,15 @@ def preload() -> None:
 
 
 def warm(tasks: Sequence[str], num_envs: int) -> None:
-    """Loads `num_envs` emulators of every Atari game among the tasks; a forked job finds them in the process's cartridge.
+    """Loads `num_envs` emulators of every Atari game seen as memory; a forked job finds them in the process's cartridge.
 
-    Measured: 1.2 CPU-seconds a game, and as much less in every job of 16 environments. Other tasks are cheap to make, or users' code,
-    which only ever runs inside a job.
+    Measured: 1.2 CPU-seconds a game, and as much less in every job of 16 environments. Games seen as pixels step on a thread of their own,
+    which no fork takes along: a job would wait for it for ever. Other tasks are cheap to make, or users' code, which only ever runs inside
+    a job.
     """
     from sandbox.tasks.registry import make_task
 
     for task in tasks:
-        if task.startswith("atari"):
+        if task.startswith("atari-ram:"):
             with contextlib.suppress(LossmithError, ImportError):  # the job says so itself
                 make_task(task).make(num_envs).close()
