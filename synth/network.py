@@ -71,7 +71,7 @@ def _named(name: str) -> Path:
         return library.find(name)
     raise UsageError(
         f"{name!r} is neither a reference nor a meta-network.",
-        f"The references are {', '.join(reference_names())}; the meta-networks {', '.join(library.names()) or '- none yet'} "
+        f"The references are {', '.join(reference_names())}; the meta-networks {', '.join(library.names())} "
         "(`lossmith baseline import FILE` keeps one).",
     )
 

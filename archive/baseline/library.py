@@ -17,6 +17,9 @@ from sandbox.rules.meta.config import DISCO103_SHA256
 
 DISCO103_URL = "https://raw.githubusercontent.com/google-deepmind/disco_rl/9059a29f7121d60948f25ef165e08e050e9399c8/disco_rl/update_rules/weights/disco_103.npz"
 SHIPPED = Path(__file__).parent / "weights"
+OURS = "probe-small"
+"""The one that ships, trained by `examples/baseline.toml`; `docs/measurements/meta_training.md` is its card."""
+
 SUFFIXES = (".safetensors", ".npz")
 FETCHABLE = ("disco103",)
 CHUNK = 1 << 16
@@ -63,17 +66,16 @@ def find(name: str) -> Path:
             f"The meta-network {name} is not on this machine.",
             f"Get it with `lossmith baseline fetch {name}`, or offline with `lossmith baseline import FILE --name {name}`.",
         )
-    there = ", ".join(sorted(known)) or "none yet"
     raise UsageError(
-        f"There is no meta-network called {name!r}; known are: {there}.", "Train, import or fetch one: lossmith baseline --help."
+        f"There is no meta-network called {name!r}; known are: {', '.join(sorted(known))}.",
+        "Train, import or fetch one: lossmith baseline --help.",
     )
 
 
-def default() -> str | None:
-    """What the baseline is where nobody says which: Disco103 where the user has it, else the one that ships, else None."""
+def default() -> str:
+    """The meta-network that is meant where none is named: Disco103 where the user has it, else the one that ships."""
     known = names()
-    shipped = sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-    return next((name for name in (*FETCHABLE, *shipped) if name in known), None)
+    return next(name for name in (*FETCHABLE, OURS) if name in known)
 
 
 def card(path: Path) -> dict[str, Any]:

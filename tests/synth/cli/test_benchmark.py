@@ -35,7 +35,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("ppoo", *TASKS), 2, "ppoo"),
         (("ppo", "baseline", *TASKS, "--baseline", "zzz"), 2, "zzz"),
         (("ppo", *TASKS, "--plot", "plot.gif"), 2, ".svg"),
-        (("ppo", "baseline", *TASKS), 3, "baseline fetch disco103"),
     ],
 )
 def test_what_cannot_be_asked_says_why(cache: Path, command: Command, words: tuple[str, ...], code: int, why: str) -> None:
