@@ -1,13 +1,14 @@
 """Do more training tasks and more meta-steps make a better rule? The scaling claim of Oh et al. (2025), in miniature.
 
     python benchmarks/meta_scaling.py examples/baseline.toml --out runs [--numbers 1 2 4] [--meta-seeds 0] [--until 500]
-        [--probes noisy-rewards many-actions chain] [--steps 40000] [--seeds 3] [--plot FILE.svg] [--json]
+        [--probes noisy-rewards many-actions] [--steps 20000] [--seeds 3] [--add FILE.json …] [--plot FILE.svg] [--json]
 
 For every number n the rule is meta-trained on the first n tasks of the spec, always by as many agents as the whole spec has, so that what
 differs is the variety of worlds and not the number of lives. The networks that the spec keeps on the way (`keep_every`) are frozen, and
 fresh agents are trained under each on probes that are no task of the spec. The score is the share of the way from random play to the
 optimum: the mean over probes and seeds, with Student's 95 % interval over the seeds' means.
 
+What `--json` printed before can be added with `--add`, to be drawn together; `--numbers` with nothing after it measures nothing new.
 A folder of `lossmith baseline train` may be put under `--out` as `TASKS-SEED` (4-0) and is then not trained again. `--until` ends every run
 at that meta-step, with the schedule of the whole. One core; five to ten minutes a run.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -31,7 +33,7 @@ from sandbox.randomness import derive
 from sandbox.records import LearnedRule, TrainJob
 from sandbox.training.trainer import train
 
-PROBES = ("noisy-rewards", "many-actions", "chain")
+PROBES = ("noisy-rewards", "many-actions")
 
 
 class Point(NamedTuple):
@@ -72,7 +74,7 @@ def meta_train(spec: BaselineSpec, folder: Path, until: int) -> dict[int, Path]:
         try:
             training.run(watch)
         except Enough:
-            print(f"{folder}: stopped at {until}", flush=True)
+            print(f"{folder}: stopped at {until}", file=sys.stderr, flush=True)
     kept = {int(path.stem.partition("-")[2]): path for path in folder.glob("network-*.safetensors")}
     return {step: path for step, path in sorted(kept.items()) if step <= until}
 
@@ -100,10 +102,11 @@ def draw(points: Sequence[Point], path: Path) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
         for number, seed in sorted({(point.tasks, point.meta_seed) for point in points}):
             line = [point for point in points if (point.tasks, point.meta_seed) == (number, seed)]
-            _errors(left, [point.meta_steps for point in line], line, f"{number} tasks, meta-seed {seed}")
+            _errors(left, [point.meta_steps for point in line], line, f"{number} task{'s' * (number > 1)}, meta-seed {seed}")
         _errors(right, [point.tasks for point in points if point.meta_steps == last], [p for p in points if p.meta_steps == last], None)
+        left.set_ylim(-0.1, 1.1)
         left.set_xlabel("meta-steps")
-        left.set_ylabel("share of the way to the optimum, probes held out")
+        left.set_ylabel("way to the optimum, held-out probes")
         left.legend(frameon=False, fontsize=8)
         right.set_xlabel(f"tasks of the meta-training, after {last} meta-steps")
         right.set_xticks(sorted({point.tasks for point in points}))
@@ -132,19 +135,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("spec", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--numbers", type=int, nargs="+", default=[1, 2, 4], help="of tasks")
+    parser.add_argument("--numbers", type=int, nargs="*", default=[1, 2, 4], help="of tasks")
     parser.add_argument("--meta-seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--until", type=int, help="meta-steps; default all of the spec")
     parser.add_argument("--at", type=int, nargs="+", help="meta-steps to examine; default all that are kept")
     parser.add_argument("--probes", nargs="+", default=list(PROBES))
-    parser.add_argument("--steps", type=int, default=40_000, help="agent steps a training")
+    parser.add_argument("--steps", type=int, default=20_000, help="agent steps a training")
     parser.add_argument("--seeds", type=int, default=3, help="fresh agents a probe")
+    parser.add_argument("--add", type=Path, nargs="+", default=[], help="documents that --json printed")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     options = parser.parse_args()
     torch.set_num_threads(1)
     spec = load_baseline_spec(options.spec)
-    points = []
+    points = [Point(**point) for path in options.add for point in json.loads(path.read_text())]
     for number in options.numbers:
         for seed in options.meta_seeds:
             networks = meta_train(variant(spec, number, seed), options.out / f"{number}-{seed}", options.until or spec.meta.steps)
@@ -154,6 +158,7 @@ def main() -> None:
                         [examine(network, spec, probe, options.steps, each) for probe in options.probes] for each in range(options.seeds)
                     ]
                     points.append(Point(number, seed, step, ways))
+    points.sort()
     if options.plot:
         draw(points, options.plot)
     if options.json:
