@@ -1,11 +1,9 @@
 """Meta-training on small probes: a run that was killed and taken up again is the run that never was."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -53,17 +51,15 @@ def spec(steps: int = 60) -> BaselineSpec:
 def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
     MetaTraining(spec(), tmp_path / "whole").run()
     code = (
-        "import sys; from pathlib import Path\n"
+        "import os, signal, sys; from pathlib import Path\n"
         "from archive.baseline.spec import BaselineSpec; from archive.baseline.training import MetaTraining\n"
-        "MetaTraining(BaselineSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])).run()\n"
+        "die = lambda point: point.step == 53 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "MetaTraining(BaselineSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])).run(die)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, spec().model_dump_json(), str(tmp_path / "killed")])
-    curves = tmp_path / "killed" / "curves.jsonl"
-    while not curves.exists() or len(curves.read_text().splitlines()) < 53:
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    killed = subprocess.run([sys.executable, "-c", code, spec().model_dump_json(), str(tmp_path / "killed")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with (tmp_path / "killed" / "curves.jsonl").open("a") as curves:
+        curves.write('{"step": 54, "lo')  # as a kill in the middle of a line leaves it
     resumed = MetaTraining(spec(), tmp_path / "killed")
     assert resumed.step == 50
     assert resumed.settled == WATCHED, "what came before the kill is remembered"
