@@ -97,4 +97,6 @@ def test_the_challenge_describes_it_and_says_where_a_program_stands(searched: Se
     assert "On `low`: score 1.0" in text
     assert "Against the baseline:\n- `probe:catch`: It ends " in text
     assert "way of making targets" in text
-    assert "Against the baseline" not in Renderer().render("refine", briefing, 50_000).user
+    refining = Renderer().render("refine", briefing, 50_000).user
+    assert "Against the baseline:\n- `probe:catch`: It ends " in refining
+    assert "# The baseline to beat" not in refining
