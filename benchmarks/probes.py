@@ -13,7 +13,8 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,28 +32,24 @@ def world(name: str, batch: int, steps: int) -> Callable[[], float]:
     task = make_task(name)
     environments = task.make(batch)
     environments.reset(0)
-    actions = torch.randint(task.num_actions, (steps, batch), generator=torch_stream(0, "actions")).unbind(0)
-
-    def measure() -> float:
-        start = time.process_time()
-        for action in actions:
-            environments.step(action)
-        return batch * steps / (time.process_time() - start)
-
-    return measure
+    return _measure(
+        environments.step, torch.randint(task.num_actions, (steps, batch), generator=torch_stream(0, "actions")).unbind(0), batch
+    )
 
 
 def peer(batch: int, steps: int) -> Callable[[], float]:
     """The same for the peer."""
     environments = CartPoleVectorEnv(batch)
     environments.reset(seed=0)
-    actions = np.random.default_rng(0).integers(2, size=(steps, batch))
+    return _measure(environments.step, list(np.random.default_rng(0).integers(2, size=(steps, batch))), batch)
 
+
+def _measure(step: Callable[[Any], object], actions: Sequence[Any], batch: int) -> Callable[[], float]:
     def measure() -> float:
         start = time.process_time()
         for action in actions:
-            environments.step(action)
-        return batch * steps / (time.process_time() - start)
+            step(action)
+        return batch * len(actions) / (time.process_time() - start)
 
     return measure
 
