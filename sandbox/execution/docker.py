@@ -90,8 +90,8 @@ class ContainerAttempt:
     def run(self) -> JobResult:
         """The job's result, or raises what became of it: RunFault, an error of the job's own, or WorkerLost."""
         try:
-            self._channel.bound(self._request.limits)
             self._await_start()
+            self._channel.bound(self._request.limits)  # not before: what has ended cannot be given limits, and says why it has
             self._exchange()
             return self._judge(bytes(self._answer), self._channel.wait(END_SECONDS))
         finally:
