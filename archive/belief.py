@@ -31,12 +31,12 @@ NORMAL_95 = 1.96
 
 
 class Population:
-    """The scores of all programs that were tested on a rung. `measured` is `[programs, 2]`: see the function of that name."""
+    """The scores of all programs that were tested on a rung, as `measured` gives them."""
 
-    def __init__(self, measured: Array) -> None:
-        self._known = len(measured) >= LEAST
+    def __init__(self, scores: Array) -> None:
+        self._known = len(scores) >= LEAST
         if self._known:
-            self._grid, self._weights = _distribution(measured[:, 0], _errors(measured))
+            self._grid, self._weights = _distribution(scores[:, 0], _errors(scores))
 
     def believe(self, scores: Sequence[Score]) -> list[Score]:
         """Expectation and 95 % interval of the quality of each program with one of these scores, all of them the population's."""
@@ -59,9 +59,9 @@ def measured(scores: Sequence[Score]) -> Array:
     return np.array([(score.mean, score.high - score.low) for score in scores], dtype=np.float64).reshape(-1, 2)
 
 
-def _errors(measured: Array) -> Array:
+def _errors(scores: Array) -> Array:
     """What normal distributions with these intervals have as their deviations."""
-    errors: Array = np.maximum(measured[:, 1] / (2 * NORMAL_95), 1e-3)
+    errors: Array = np.maximum(scores[:, 1] / (2 * NORMAL_95), 1e-3)
     return errors
 
 

@@ -27,17 +27,18 @@ class Standardise(nn.Module):
     seen: Tensor
     mean: Tensor
     variance: Tensor
+    scale: Tensor
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.register_buffer("seen", torch.zeros(()), persistent=False)
         self.register_buffer("mean", torch.full(shape, 255 / 2), persistent=False)
         self.register_buffer("variance", torch.full(shape, (255 / 2) ** 2), persistent=False)
+        self.register_buffer("scale", self._scale(), persistent=False)  # of the variance; kept, since every step asks for it
 
     def forward(self, raw: Tensor) -> Tensor:
         """Same shape, in the buffers' precision."""
-        scale = self.variance.sqrt().clamp(min=LEAST_SPREAD).reciprocal()
-        return raw.to(self.mean.dtype).sub_(self.mean).mul_(scale).clamp_(-BOUND, BOUND)
+        return raw.to(self.mean.dtype).sub_(self.mean).mul_(self.scale).clamp_(-BOUND, BOUND)
 
     @torch.no_grad()
     def observe(self, raw: Tensor) -> None:
@@ -48,4 +49,8 @@ class Standardise(nn.Module):
         shift = mean - self.mean
         self.variance.lerp_(variance, share).add_(shift.square().mul_(share * (1 - share)))
         self.mean.add_(shift.mul_(share))
+        self.scale.copy_(self._scale())
         self.seen.add_(len(rows))
+
+    def _scale(self) -> Tensor:
+        return self.variance.sqrt().clamp(min=LEAST_SPREAD).reciprocal()

@@ -159,15 +159,8 @@ def evaluate(
     """Train agents with a program or a meta-network and print their returns and score. Exit 1 if it is refused or a training fails."""
     settings = checked_record(TaskSettings, sticky=sticky, episodic_life=episodic_life, clip_rewards=clip_rewards)
     agent = checked_record(AgentSettings, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
-    rung = checked_record(
-        Rung,
-        name=name,
-        tasks=task_names(tasks),
-        steps=steps,
-        seeds=seeds,
-        evaluation_episodes=episodes,
-        task_settings=settings,
-    )
+    asked = {"name": name, "tasks": task_names(tasks), "steps": steps, "seeds": seeds, "evaluation_episodes": episodes}
+    rung = checked_record(Rung, **asked, task_settings=settings)
     source = find_rule(program, archive, network_learning_rate)
     rival = _rival(baseline, rung.tasks, network_learning_rate)
     if isinstance(source, Source) and source.traced is None:
