@@ -46,9 +46,9 @@ class Standardise(nn.Module):
         rows = raw.reshape(-1, *self.mean.shape).to(self.mean.dtype)
         variance, mean = torch.var_mean(rows, 0, correction=0)
         share = len(rows) / (self.seen + len(rows))
-        shift = mean - self.mean
-        self.variance.lerp_(variance, share).add_(shift.square().mul_(share * (1 - share)))
-        self.mean.add_(shift.mul_(share))
+        between = (mean - self.mean).square_().mul_(share * (1 - share))
+        self.variance.mul_(1 - share).add_(variance.mul_(share)).add_(between)  # exact where nothing of the old scale is to stay
+        self.mean.mul_(1 - share).add_(mean.mul_(share))
         self.scale.copy_(self._scale())
         self.seen.add_(len(rows))
 

@@ -11,6 +11,7 @@ from archive.base import Archive
 from sandbox.check import refusal_record
 from sandbox.errors import Refusal
 from sandbox.language.program import parse
+from sandbox.language.trees import parse_module
 from sandbox.randomness import derive
 from sandbox.records import Descriptor, GateReport, Identity, Traced
 from synth.campaign import Campaign, Crew
@@ -29,7 +30,7 @@ class ParsingGates(ArithmeticGates):
             program = parse(text)
         except Refusal as refusal:
             return GateReport(refusal=refusal_record(refusal))
-        content = ast.dump(ast.Module(ast.parse(text).body[1:], []))
+        content = ast.dump(ast.Module(parse_module(text).body[1:], []))
         fields = {"family": "policy", "nodes": 20 + derive(3, content) % 600, "free_predictions": False, "carried_state": False}
         return GateReport(
             traced=Traced(program=program, graphs={"*": "{}"}),
