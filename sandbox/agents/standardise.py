@@ -45,12 +45,13 @@ class Standardise(nn.Module):
         """Adds bytes `[..., *shape]` to what was seen (Chan et al. 1979: moments of two samples); the first replace the scale at birth."""
         rows = raw.reshape(-1, *self.mean.shape).to(self.mean.dtype)
         variance, mean = torch.var_mean(rows, 0, correction=0)
-        share = len(rows) / (self.seen + len(rows))
+        seen = self.seen + len(rows)
+        share = (seen - self.seen) / seen  # 1 exactly, at first: torch would multiply a number by the reciprocal
         between = (mean - self.mean).square_().mul_(share * (1 - share))
-        self.variance.mul_(1 - share).add_(variance.mul_(share)).add_(between)  # exact where nothing of the old scale is to stay
+        self.variance.mul_(1 - share).add_(variance.mul_(share)).add_(between)
         self.mean.mul_(1 - share).add_(mean.mul_(share))
         self.scale.copy_(self._scale())
-        self.seen.add_(len(rows))
+        self.seen.copy_(seen)
 
     def _scale(self) -> Tensor:
         return self.variance.sqrt().clamp(min=LEAST_SPREAD).reciprocal()
