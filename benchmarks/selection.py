@@ -15,7 +15,8 @@ Racing: populations against a bar that is the goal, too, on 2 tasks x 10 seeds a
 of random programs, 18 % worth full training, 40 % learn nothing, the rest something. `probes`: real scores of 58 mutated references on two
 easy probes, half of which are about as good as the baseline, where little can be saved. With `--screening` also the references and their
 broken variants: the runs of `screening.py --json`, a round being one screening of the program, drawn with replacement; 1 is PPO on each
-probe. And programs exactly at the bar, in three kinds of noise, of which at most alpha may be stopped at any round, and as many let climb.
+probe. And programs exactly at the bar, in three kinds of noise: of those whose whole evaluation reaches it at most alpha may be stopped at
+any run, and of the others as many let climb.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 from archive.records import Elite, Proposal, Result
 from archive.store import SqliteArchive, open_archive
 from sandbox.intervals import interquartile_mean, mean_interval
-from sandbox.racing import HEADROOM, Race
+from sandbox.racing import HEADROOM, Race, score_range
 from sandbox.records import Descriptor, Evaluation, Rung, Score, program_id
 from synth.reevaluation import leader_due
 from synth.spec import BudgetSection, CampaignSection, CampaignSpec
@@ -186,25 +187,27 @@ def _unit(seed: int) -> float:
 
 # ------------------------------------------------------------------------------------------------------------ racing
 class Ending(NamedTuple):
-    """How one race went."""
+    """How one race went, and whether the whole evaluation, which it foretells, reaches the bar."""
 
-    rounds: int
+    runs: int
     lost: bool
     won: bool
+    reaches: bool
 
 
-def ending(scores: Array, bar: float, alpha: float = ALPHA) -> Ending:
-    """A race against the bar and towards the same goal; `scores` is `[rounds, tasks]`."""
-    race = Race(bar, alpha, goal=bar)
-    for number, row in enumerate(scores, start=1):
-        race.tell(row.tolist())
+def ending(scores: Array, bar: float, stream: np.random.Generator, alpha: float = ALPHA) -> Ending:
+    """A race against the bar and towards the same goal, in an order drawn from `stream`; `scores` is `[seeds, tasks]`."""
+    reaches = bool(np.clip(scores, *score_range(bar)).mean() >= bar)
+    race = Race(bar, alpha, scores.size, goal=bar)
+    for number, score in enumerate(stream.permutation(scores.ravel())[:-1].tolist(), start=1):
+        race.tell(score)
         if race.lost or race.won:
-            return Ending(number, race.lost, race.won)
-    return Ending(len(scores), False, False)
+            return Ending(number, race.lost, race.won, reaches)
+    return Ending(scores.size, False, False, reaches)
 
 
 def level_programs(kind: str, races: int, stream: np.random.Generator) -> Array:
-    """Scores of programs whose mean is exactly the bar, clipped as a race clips but for the first kind: `[races, rounds, tasks]`."""
+    """Scores of programs whose mean is exactly the bar, clipped as a race clips but for the first kind: `[races, seeds, tasks]`."""
     shape = (races, RACE_SEEDS, TASKS)
     if kind == "all or nothing":
         return (BAR + HEADROOM) * (stream.random(shape) < BAR / (BAR + HEADROOM))
@@ -216,44 +219,50 @@ def level_programs(kind: str, races: int, stream: np.random.Generator) -> Array:
     return BAR + 0.35 * stream.normal(size=shape)
 
 
-def error_rates(races: int, seed: int) -> dict[str, tuple[float, float]]:
-    """Shares of programs at the bar that were stopped, and that climbed early, by kind of noise."""
+class Rates(NamedTuple):
+    """Of programs at the bar."""
+
+    stopped: float  # share of those whose whole evaluation reaches it
+    climbed: float  # share of those whose whole evaluation does not
+
+
+def error_rates(races: int, seed: int) -> dict[str, Rates]:
+    """By kind of noise; each is promised to be at most alpha."""
     rates = {}
     for number, kind in enumerate(("normal, unclipped", "skewed", "all or nothing")):
-        endings = [ending(each, BAR) for each in level_programs(kind, races, np.random.default_rng([seed, number]))]
-        rates[kind] = (float(np.mean([each.lost for each in endings])), float(np.mean([each.won for each in endings])))
+        stream = np.random.default_rng([seed, number])
+        endings = [ending(each, BAR, stream) for each in level_programs(kind, races, stream)]
+        rates[kind] = Rates(_share([e.lost for e in endings if e.reaches]), _share([e.won for e in endings if not e.reaches]))
     return rates
 
 
 class Saving(NamedTuple):
-    """Racing populations, averaged."""
+    """Racing populations, averaged. `above` and `below` are those whose whole evaluation reaches the bar, and the others."""
 
     saved: float  # share of the trainings of full evaluation
-    above_stopped: float  # share of the programs truly at or above the bar that were stopped
-    below_stopped: float  # share of those below it
-    below_climbed: float  # and of them that were let climb early
+    above_stopped: float
+    below_stopped: float
+    below_climbed: float
 
 
 def racing(draw: Callable[[int, np.random.Generator], Array], programs: int, bar: float, seed: int) -> Saving:
     """Populations against one bar."""
-    races = []
+    endings = []
     for number in range(POPULATIONS_A_BAR):
         stream = np.random.default_rng([seed, number, 5])
-        races += [(truth, truth + NOISE * stream.normal(size=(RACE_SEEDS, TASKS))) for truth in draw(programs, stream)]
-    return _saving(races, bar)
+        for truth in draw(programs, stream):
+            endings.append(ending(truth + NOISE * stream.normal(size=(RACE_SEEDS, TASKS)), bar, stream))
+    return _saving(endings, RACE_SEEDS * TASKS)
 
 
-def _saving(races: list[tuple[float, Array]], bar: float) -> Saving:
-    """Of races given by a program's real score and its scores `[rounds, tasks]`."""
-    endings = [ending(scores, bar) for _, scores in races]
-    above = np.array([truth >= bar for truth, _ in races])
-    lost, won = (np.array([getattr(each, name) for each in endings]) for name in ("lost", "won"))
-    saved = 1 - float(np.mean([each.rounds for each in endings])) / RACE_SEEDS
-    return Saving(saved, _share(lost[above]), _share(lost[~above]), _share(won[~above]))
+def _saving(endings: list[Ending], runs: int) -> Saving:
+    above, below = ([one for one in endings if one.reaches == reaches] for reaches in (True, False))
+    saved = 1 - float(np.mean([one.runs for one in endings])) / runs
+    return Saving(saved, _share([one.lost for one in above]), _share([one.lost for one in below]), _share([one.won for one in below]))
 
 
-def _share(which: NDArray[np.bool_]) -> float:
-    return float(which.mean()) if which.size else 0.0
+def _share(which: list[bool]) -> float:
+    return float(np.mean(which)) if which else 0.0
 
 
 def known_programs(path: Path) -> dict[str, Array]:
@@ -268,14 +277,10 @@ def known_programs(path: Path) -> dict[str, Array]:
 
 
 def known_racing(programs: dict[str, Array], bar: float, seed: int) -> Saving:
-    """Every known program against one bar, in `POPULATIONS_A_BAR` orders of its screenings."""
+    """Every known program against one bar, in `POPULATIONS_A_BAR` draws of its screenings."""
     stream = np.random.default_rng([seed, 9])
-    rounds = [
-        (float(table.mean()), table[stream.integers(len(table), size=RACE_SEEDS)])
-        for table in programs.values()
-        for _ in range(POPULATIONS_A_BAR)
-    ]
-    return _saving(rounds, bar)
+    draws = [table[stream.integers(len(table), size=RACE_SEEDS)] for table in programs.values() for _ in range(POPULATIONS_A_BAR)]
+    return _saving([ending(each, bar, stream) for each in draws], draws[0].size)
 
 
 def as_in_literature(programs: int, stream: np.random.Generator) -> Array:
@@ -325,23 +330,24 @@ Chosen = dict[str, dict[str, Choice]]
 Savings = dict[tuple[str, float], Saving]
 
 
-def _document(chosen: Chosen, rates: dict[str, tuple[float, float]], savings: Savings) -> dict[str, object]:
+def _document(chosen: Chosen, rates: dict[str, Rates], savings: Savings) -> dict[str, object]:
     return {
         "choosing": {kind: {name.strip(): row._asdict() for name, row in rows.items()} for kind, rows in chosen.items()},
         "alpha": ALPHA,
-        "error_rates": rates,
+        "error_rates": {kind: each._asdict() for kind, each in rates.items()},
         "racing": [{"population": kind, "bar": bar, **saving._asdict()} for (kind, bar), saving in savings.items()],
     }
 
 
-def _show(chosen: Chosen, rates: dict[str, tuple[float, float]], savings: Savings, options: argparse.Namespace) -> None:
+def _show(chosen: Chosen, rates: dict[str, Rates], savings: Savings, options: argparse.Namespace) -> None:
     print(f"Choosing one of {options.programs} programs, {options.searches} searches; in standard deviations of one evaluation\n")
     print(f"{'programs':12}{'chosen by':28}{'regret':>8}{'claim - truth':>15}{'low end - truth':>17}{'low > truth':>13}{'trainings':>11}")
     for kind, rows in chosen.items():
         for name, row in rows.items():
             print(f"{kind:12}{name:28}{row.regret:8.2f}{row.claim:15.2f}{row.low:17.2f}{row.above:13.0%}{row.runs:11.0f}")
     print(
-        f"\nPrograms exactly at the bar, stopped or let climb at any of {RACE_SEEDS} rounds ({options.races} races); promised {ALPHA:.0%}\n"
+        f"\nPrograms at the bar, stopped though their whole evaluation reaches it, or let climb though it does not "
+        f"({options.races} races, {RACE_SEEDS * TASKS} runs at the most); promised {ALPHA:.0%}\n"
     )
     print(f"{'noise':20}{'stopped':>9}{'climbed':>9}")
     for kind, (lost, won) in rates.items():

@@ -161,7 +161,7 @@ class Evaluator(Checker):
     ) -> Evaluation:
         """One rule on one rung, scored against `baseline` where no run failed, on the rung's first `count` seeds.
 
-        Where the rung races and `count` is not given, the seeds end early once the program is clearly below the lower of `rung.promote`
+        Where the rung races and `count` is not given, the runs end early once the program is clearly below the lower of `rung.promote`
         and `bar`, the score at which the archive would keep it (None: it keeps any). Raises UsageError where a task's baseline fails or
         is not clearly above random: before the program itself is trained.
         """
@@ -169,14 +169,15 @@ class Evaluator(Checker):
         for anchor in anchors.values():
             check_anchor(anchor)
 
-        def run(seeds: Sequence[int]) -> Evaluation:
-            return self.run_rung(rule, rung, seeds, memory, priority=priority, on_run=on_run)
+        def run(part: Rung, seeds: Sequence[int]) -> Evaluation:
+            return self.run_rung(rule, part, seeds, memory, priority=priority, on_run=on_run)
 
         bars = [each for each in (rung.promote, bar) if each is not None]
         if rung.race and count is None and bars:
-            evaluation = run_race(rung, min(bars), self.seeds(rung), run, anchors)
+            stream = numpy_stream(self.seed, "race", rung.name, rule.id)
+            evaluation = run_race(rung, min(bars), self.seeds(rung), lambda task, seed: run(_alone(rung, task), (seed,)), anchors, stream)
         else:
-            evaluation = run(self.seeds(rung, count=count))
+            evaluation = run(rung, self.seeds(rung, count=count))
         if evaluation.verdict != Verdict.OK:
             return evaluation
         return evaluation.model_copy(update={"score": score(returns_by_task(evaluation), anchors, numpy_stream(0, "score", rung.name))})
@@ -224,6 +225,11 @@ def returns_by_task(evaluation: Evaluation) -> dict[str, list[float]]:
     for run in evaluation.runs:
         returns.setdefault(run.task, []).append(run.final_return)
     return returns
+
+
+def _alone(rung: Rung, task: str) -> Rung:
+    """The rung with one of its tasks: the same trainings there."""
+    return rung.model_copy(update={"tasks": (task,)})
 
 
 def _episodes(evaluation: Evaluation, task: str) -> tuple[float, ...]:

@@ -1,19 +1,23 @@
-"""Racing: a program's evaluation ends early once its score is clearly below what would be kept, or clearly above what climbs on.
+"""Racing: a program's evaluation ends early once it is clear that the whole of it would end below what would be kept, or above what climbs.
 
-After every round (one seed on every task) a bettor's capital is updated who bets that the mean score lies below the bar. Capital that has
-grown twentyfold is evidence at the level 1/20, at whatever round one stops (Waudby-Smith & Ramdas 2023, "Estimating means of bounded random
-variables by betting", section 4; Ville's inequality):
+The whole evaluation is N runs, one of every seed on every task. They are trained one at a time, in an order drawn for the program before
+anything is known of it, and after every run a bettor's capital is updated who bets that the mean score of all N lies below the bar. Capital
+that has grown twentyfold is evidence at the level 1/20, at whatever run one stops (Waudby-Smith & Ramdas 2023, "Estimating means of bounded
+random variables by betting", section 5, betting while sampling without replacement; Ville's inequality):
 
-    K = Π_rounds Π_tasks (1 + λ·(bar − x)),    λ = g / (highest − bar),    stop when K ≥ 1/α
+    K = Π_t (1 + λ_t·(m_t − x_t)),    m_t = (N·bar − Σ_{s<t} x_s) / (N − t + 1),    λ_t = g_t / (highest − m_t),    stop when K ≥ 1/α
 
-x is a run's score, clipped to `score_range`: 0 is random play, and what lies more than half a baseline above the bar counts as that. If the
-mean over tasks of the expected clipped score is at least the bar, K is a supermartingale: runs are independent given the program, so a
-round's expected factor is Π_tasks (1 + λ(bar − μ_task)), which is at most (1 + λ(bar − mean μ))^tasks ≤ 1 (the geometric mean never
-exceeds the arithmetic), whatever share g < 1 is staked, as long as that is decided before the round. It is the share that would have earned
-most so far, drawn a little to `FIRST`: much against a program that fails everywhere, less where tasks or seeds differ. Hence a program that
-deserves to go on is stopped in at most α of all races, over all their rounds together.
+x is a run's score, clipped to `score_range`: 0 is random play, and what lies more than half a baseline above the bar counts as that. m_t is
+what the runs that are left must have as their mean for the whole to reach the bar. If it does reach it, the next run's expected score is at
+least m_t, since the next run is any of those left, all equally likely; so K is a supermartingale, whatever share g_t < 1 is staked, as long
+as that is decided before the run. Nothing is assumed of the runs: tasks may differ, seeds may resemble one another. The share is the one
+that would have earned most so far, drawn a little to `FIRST`: much against a program that fails everywhere, less where runs differ. Where
+the runs left could not reach m_t if each scored the highest, the case is certain. Hence a program whose whole evaluation would be no worse
+than the bar is stopped in at most α of all races, over all their runs together. One that truly deserves the bar and would have had bad luck
+in the whole evaluation may be stopped, at the latest where no luck can help it any more: a race foretells an evaluation, and mends none.
 
-A second bettor says the opposite of `promote`, in the same way, with λ = g / (goal − lowest): who is clearly above it climbs at once.
+A second bettor says the opposite of `promote`, in the same way, with λ = g / (m_t − lowest): whose whole evaluation is clearly above it
+climbs at once.
 
 All this is of the mean of clipped scores; the score that is reported is an interquartile mean, which forgives a program its worst quarter
 of runs, so a program that fails one task of four and is level elsewhere may be stopped.
@@ -33,6 +37,7 @@ HEADROOM = 0.5  # baselines above the bar: higher scores count as this much
 STAKES = np.array([0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])  # g, of the highest bet that can never lose more than all
 FIRST = 0.8  # chosen by simulation: docs/measurements/selection.md
 LOWEST = 0.0  # random play; what plays worse counts as that
+LEAST_ROOM = 1e-9  # baselines: what is nearer to certainty than rounding is not bet on
 
 
 def score_range(bar: float) -> tuple[float, float]:
@@ -41,41 +46,51 @@ def score_range(bar: float) -> tuple[float, float]:
 
 
 class Bettor:
-    """Who bets that a program's mean score lies below `bar`, or above it."""
+    """Who bets that the mean score of a program's `runs` runs lies below `bar`, or above it."""
 
-    def __init__(self, bar: float, *, above: bool = False) -> None:
+    def __init__(self, bar: float, runs: int, *, above: bool = False) -> None:
         low, high = score_range(bar)
-        self._bar, self._range = bar, (low, high)
-        self._unit = low - bar if above else high - bar  # what a run can cost at most; negative where high scores pay
-        assert self._unit, "nothing lies above the highest bar or below the lowest"
+        self._range, self._sign = (low, high), -1.0 if above else 1.0  # who bets on "above" sees everything upside down
+        self._top = -low if above else high
+        self._missing = runs * self._sign * bar  # what the runs that are left must bring together for the whole to reach the bar
+        self._left = runs
         self._past = -((STAKES - FIRST) ** 2)  # logarithms of what each share would have earned, drawn to FIRST
         self.log_capital = 0.0
 
-    def tell(self, scores: Sequence[float]) -> None:
-        """One round: the normalised scores of one seed on every task, in any order."""
-        clipped = np.clip(np.asarray(scores, dtype=np.float64), *self._range)
-        earned = np.log1p(STAKES[:, None] * (self._bar - clipped) / self._unit).sum(axis=1)
-        self.log_capital += float(earned[np.argmax(self._past)])
-        self._past = self._past + earned
+    def tell(self, score: float) -> None:
+        """The normalised score of the next run."""
+        assert self._left > 0, "there is no run after the last"
+        seen = self._sign * float(np.clip(score, *self._range))
+        due = self._missing / self._left
+        room = self._top - due
+        if room > LEAST_ROOM:
+            earned = np.log1p(STAKES * (due - seen) / room)
+            self.log_capital += float(earned[np.argmax(self._past)])
+            self._past = self._past + earned
+        self._missing -= seen
+        self._left -= 1
+        if self._missing > self._left * self._top + LEAST_ROOM:
+            self.log_capital = np.inf
 
 
 class Race:
-    """One program against one bar, and towards a goal where there is one.
+    """One program of `runs` runs against one bar, and towards a goal where there is one.
 
-    `alpha` is the chance of stopping a program that is no worse than the bar, and of letting one climb that is no better than the goal.
+    `alpha` is the chance of stopping a program whose whole evaluation would be no worse than the bar, and of letting one climb whose whole
+    evaluation would be no better than the goal; runs are told in an order drawn at random.
     """
 
-    def __init__(self, bar: float, alpha: float, goal: float | None = None) -> None:
+    def __init__(self, bar: float, alpha: float, runs: int, goal: float | None = None) -> None:
         assert 0 < alpha < 1, "a probability"
         self.alpha = alpha
-        self._against = Bettor(bar)
-        self._for = None if goal is None or goal <= LOWEST else Bettor(goal, above=True)  # nobody is surely above random play's own score
+        self._against = Bettor(bar, runs)
+        self._for = None if goal is None or goal <= LOWEST else Bettor(goal, runs, above=True)  # nobody is surely above random play's score
 
-    def tell(self, scores: Sequence[float]) -> None:
-        """One round; see `Bettor.tell`."""
+    def tell(self, score: float) -> None:
+        """The normalised score of the next run."""
         for bettor in (self._against, self._for):
             if bettor is not None:
-                bettor.tell(scores)
+                bettor.tell(score)
 
     @property
     def log_evidence(self) -> float:
@@ -94,28 +109,35 @@ class Race:
 
 
 def run_race(
-    rung: Rung, bar: float, seeds: Sequence[int], run_round: Callable[[Sequence[int]], Evaluation], anchors: Mapping[str, Anchor]
+    rung: Rung,
+    bar: float,
+    seeds: Sequence[int],
+    run_one: Callable[[str, int], Evaluation],
+    anchors: Mapping[str, Anchor],
+    stream: np.random.Generator,
 ) -> Evaluation:
-    """Trains seed by seed, each on all tasks, until the program fails, has clearly lost or won, or has had all seeds.
+    """Trains run by run, in an order drawn from `stream`, until the program fails, has clearly lost or won, or has had all runs.
 
-    The goal is the rung's `promote`, unless only a share climbs: places are decided among whole evaluations. What is decided depends on the
-    results of earlier seeds alone, never on which run finished first.
+    `run_one(task, seed)` is one training. The goal is the rung's `promote`, unless only a share climbs: places are decided among whole
+    evaluations. What is decided depends on the results of earlier runs alone, never on when they finished.
     """
-    race = Race(bar, rung.alpha, rung.promote if rung.share is None else None)
-    rounds: list[Evaluation] = []
-    for seed in seeds:
-        rounds.append(run_round((seed,)))
-        if rounds[-1].verdict != Verdict.OK:
-            return _together(rung, rounds, {"bar": bar})
-        race.tell([float(normalise_runs([run.final_return], anchors[run.task])[0]) for run in rounds[-1].runs])
+    cells = [(task, seed) for task in rung.tasks for seed in seeds]
+    race = Race(bar, rung.alpha, len(cells), rung.promote if rung.share is None else None)
+    done: dict[int, Evaluation] = {}
+    for place in map(int, stream.permutation(len(cells))):
+        done[place] = latest = run_one(*cells[place])
+        if latest.verdict != Verdict.OK:
+            return _together(latest, done, {"bar": bar})
+        [run] = latest.runs
+        race.tell(float(normalise_runs([run.final_return], anchors[run.task])[0]))
         if race.lost or race.won:
             break
-    saved = len(rung.tasks) * (len(seeds) - len(rounds))
-    return _together(rung, rounds, {"bar": bar, "saved": saved, "won": race.won and not race.lost})
+    saved = len(cells) - len(done)
+    return _together(latest, done, {"bar": bar, "saved": saved, "won": saved > 0 and race.won and not race.lost})
 
 
-def _together(rung: Rung, rounds: Sequence[Evaluation], outcome: Mapping[str, object]) -> Evaluation:
-    """The rounds as one evaluation: its runs by task, then seed, as those of any other."""
-    runs = tuple(run for task in rung.tasks for each in rounds for run in each.runs if run.task == task)
-    seconds = sum(each.device_seconds for each in rounds)
-    return rounds[-1].model_copy(update={"runs": runs, "device_seconds": seconds, **outcome})
+def _together(last: Evaluation, done: Mapping[int, Evaluation], outcome: Mapping[str, object]) -> Evaluation:
+    """The runs as one evaluation, by task, then seed, as those of any other; verdict and fault are the last one's."""
+    runs = tuple(run for place in sorted(done) for run in done[place].runs)
+    seconds = sum(each.device_seconds for each in done.values())
+    return last.model_copy(update={"runs": runs, "device_seconds": seconds, **outcome})

@@ -371,9 +371,9 @@ class Rung(Record):
     """A set of tasks at one fidelity. A program climbs on when the upper end of its score's interval reaches `promote`.
 
     With `share`, only one whose lower end is among the best share of those that the rung has seen (`archive.halving`) does.
-    With `race`, `seeds` is the most: they are trained one after the other, each on all tasks, and no more once the program is clearly
-    below `promote` and what the archive holds, or clearly above `promote` (`sandbox.racing`); each happens to a program that is not in at
-    most `alpha` of all cases.
+    With `race`, `seeds` is the most: runs are trained one after the other, in a random order, and no more once the whole evaluation would
+    clearly end below `promote` and what the archive holds, or clearly above `promote` (`sandbox.racing`); each happens to a program of
+    which it is not true in at most `alpha` of all cases.
     """
 
     name: str

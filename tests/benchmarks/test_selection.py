@@ -52,6 +52,7 @@ def test_known_programs_are_read_from_a_screening(selection: ModuleType, tmp_pat
     assert set(known) == {"ppo, sound", "ppo, wrong sign"}
     assert known["ppo, wrong sign"].tolist() == [[0.0, 0.0], [0.0, pytest.approx(0.4 / 0.7)]]
     saving = selection.known_racing(known, 0.9, seed=0)
-    assert (saving.above_stopped, saving.below_stopped) == (0.0, 1.0)
-    assert 0.3 < saving.saved < 0.5
+    assert saving.above_stopped == 0.0
+    assert 0.9 < saving.below_stopped <= 1.0
+    assert 0.3 < saving.saved < 0.7
     assert np.isclose(known["ppo, sound"].mean(), 1.0)
