@@ -18,3 +18,8 @@ def climbing_bar(lows: Sequence[float], share: float) -> float | None:
     """The lower bound that puts a newcomer among the best `share` of all, given those of the earlier ones; None where any does."""
     places = math.ceil(share * (len(lows) + 1))  # with the newcomer
     return sorted(lows, reverse=True)[places - 1] if places <= len(lows) else None
+
+
+def keeping_bar(lows: Sequence[float], keep: int) -> float | None:
+    """The lower bound of the last of the best `keep`, which a newcomer has to beat; None while there are not as many."""
+    return sorted(lows, reverse=True)[keep - 1] if keep <= len(lows) else None

@@ -373,7 +373,8 @@ class Rung(Record):
     With `share`, only one whose lower end is among the best share of those that the rung has seen (`archive.halving`) does.
     With `race`, `seeds` is the most: runs are trained one after the other, in a random order, and no more once the whole evaluation would
     clearly end below `promote` and what the archive holds, or clearly above `promote` (`sandbox.racing`); each happens to a program of
-    which it is not true in at most `alpha` of all cases.
+    which it is not true in at most `alpha` of all cases. What the archive holds is the program in its cell, or with `keep`, for whoever
+    wants the best few and not the best of every kind, the last of the best `keep` on this rung.
     """
 
     name: str
@@ -383,6 +384,7 @@ class Rung(Record):
     promote: float | None = None
     share: float | None = Field(None, gt=0, le=1)
     race: bool = False
+    keep: int | None = Field(None, ge=1)
     alpha: float = Field(0.05, gt=0, le=0.5)
     evaluation_episodes: int = Field(16, ge=1)
     task_settings: TaskSettings = TaskSettings()
@@ -393,6 +395,8 @@ class Rung(Record):
             raise ValueError(f"rung {self.name!r} names a task twice: list each task once")
         if self.share is not None and self.promote is None:
             raise ValueError(f"rung {self.name!r} has `share`, the part that climbs, but no `promote`: it says who climbs at all")
+        if self.keep is not None and not self.race:
+            raise ValueError(f"rung {self.name!r} has `keep`, what races are run against, but no `race`: add `race = true`")
         return self
 
 

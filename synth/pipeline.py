@@ -8,7 +8,7 @@ from typing import Protocol
 
 from archive.base import Archive
 from archive.grid import cell
-from archive.halving import climbing_bar
+from archive.halving import climbing_bar, keeping_bar
 from archive.records import Proposal, Result
 from sandbox.evaluate import NO_BARS, Memory
 from sandbox.language.gates import NoveltyStatus, check_novelty, duplicate_refusal
@@ -114,12 +114,20 @@ class Pipeline:
     def _bars(self, result: Result) -> dict[str, float]:
         """What a race compares with beside `promote`: who held the program's cell when at the latest it was ordered.
 
-        Only on the rung where that one stands: below, the program has to climb whatever it scores; above, it is better already.
+        Only on the rung where that one stands: below, the program has to climb whatever it scores; above, it is better already. On a rung
+        that keeps a few it is the last of these, whatever its cell.
         """
         if result.descriptor is None or not any(rung.race for rung in self.spec.rung):
             return {}
-        holder = self.archive.bar(result.campaign, result.island, cell(result.descriptor), self._told(result))
-        return {} if holder is None else {self.spec.rung[holder.rung].name: holder.low}
+        told = self._told(result)
+        holder = self.archive.bar(result.campaign, result.island, cell(result.descriptor), told)
+        bars = {} if holder is None else {self.spec.rung[holder.rung].name: holder.low}
+        for place, rung in enumerate(self.spec.rung):
+            if rung.keep is not None:
+                bars.pop(rung.name, None)
+                last = keeping_bar(self.archive.lows(result.campaign, place, told), rung.keep)
+                bars |= {} if last is None else {rung.name: last}
+        return bars
 
     def _floors(self, result: Result) -> dict[str, float]:
         """What the lower end of its score must reach to climb from a rung that lets a share go on, by those who were there before."""

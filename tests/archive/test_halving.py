@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive.halving import climbing_bar
+from archive.halving import climbing_bar, keeping_bar
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,11 @@ from archive.halving import climbing_bar
 )
 def test_the_bar_by_hand(lows: list[float], share: float, bar: float | None) -> None:
     assert climbing_bar(lows, share) == bar
+
+
+@pytest.mark.parametrize(("keep", "bar"), [(1, 0.9), (2, 0.5), (3, 0.1), (4, None)])
+def test_the_last_of_the_best_few_by_hand(keep: int, bar: float | None) -> None:
+    assert keeping_bar([0.1, 0.9, 0.5], keep) == bar
 
 
 @settings(deadline=None, max_examples=50)

@@ -64,6 +64,7 @@ def busy(**changes: Any) -> CampaignSpec:
     rungs = spec().rung
     raced = [rung.model_copy(update={"race": True, "seeds": 5, "tasks": (*rung.tasks, f"{rung.tasks[0]}-2")}) for rung in rungs]
     raced[0] = raced[0].model_copy(update={"share": 0.5})
+    raced[1] = raced[1].model_copy(update={"keep": 2})
     search = {"islands": 3, "migrate_every": 4, "reevaluations": 2}
     return spec(rung=tuple(rung.model_dump() for rung in raced), search=search, **changes)
 

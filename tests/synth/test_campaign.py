@@ -58,6 +58,23 @@ def test_a_share_climbs() -> None:
     assert climbed[1] <= 12 + run.spec.lag
 
 
+def test_where_a_few_are_kept_races_are_run_against_the_last_of_them() -> None:
+    archive = open_archive(None)
+    rung = {"name": "only", "tasks": ("probe:catch", "probe:chain"), "steps": 10, "seeds": 6, "race": True, "keep": 2}
+    campaign(spec(rung=(rung,), lag=1, evaluations=20, search={"reevaluations": 0}), archive)[0].run()
+    lows: list[float] = []
+    bars, saved = [], 0
+    for number in range(archive.progress("c")[1]):
+        result = archive.result_of("c", number)
+        assert result is not None
+        for evaluation in result.evaluations:
+            bars.append(evaluation.bar)
+            assert evaluation.bar == (sorted(lows)[-2] if len(lows) > 1 else None)
+            saved += evaluation.saved
+        lows += [evaluation.score.low for evaluation in result.evaluations if evaluation.score is not None]
+    assert saved > len(bars)
+
+
 def test_the_seed_changes_it() -> None:
     stories = []
     for seed in (0, 1):

@@ -30,7 +30,7 @@ def test_the_template_is_a_spec_and_its_defaults_are_the_defaults(tmp_path: Path
     commented = [line.removeprefix("# ") for line in TEMPLATE.splitlines() if line.startswith("# ") and " = " in line.split("#")[1]]
     values: dict[str, Any] = {}
     for line in commented:
-        if not line.startswith(("wall_clock", "device_seconds", "references")) and line[0].islower():
+        if not line.startswith(("wall_clock", "device_seconds", "references", "keep")) and line[0].islower():
             values |= tomllib.loads(line.split("  #")[0])
     assert values.pop("proposals") == loaded.most_proposals
     assert values.pop("lag") == loaded.lag
@@ -119,3 +119,9 @@ def test_a_running_campaign_may_only_get_more_time_and_hands() -> None:
     assert amended.sandbox.training is Place.CONTAINER
     with pytest.raises(UsageError, match="another campaign"):
         amended_spec(kept, ["campaign.seed=3"])
+
+
+def test_what_races_are_run_against_needs_a_race(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="`keep`, what races are run against, but no `race`"):
+        load_spec(written(tmp_path, MINIMAL + "keep = 3\n"))
+    assert load_spec(written(tmp_path, MINIMAL + "keep = 3\nrace = true\n")).rung[0].keep == 3
