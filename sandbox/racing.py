@@ -7,7 +7,7 @@ random variables by betting", section 5, betting while sampling without replacem
 
     K = Π_t (1 + λ_t·(m_t − x_t)),    m_t = (N·bar − Σ_{s<t} x_s) / (N − t + 1),    λ_t = g_t / (highest − m_t),    stop when K ≥ 1/α
 
-x is a run's score, clipped to `score_range`: 0 is random play, and what lies more than half a baseline above the bar counts as that. m_t is
+x is a run's score, clipped to `score_range`: what lies more than half a baseline from the bar counts as that, be it above or below. m_t is
 what the runs that are left must have as their mean for the whole to reach the bar. If it does reach it, the next run's expected score is at
 least m_t, since the next run is any of those left, all equally likely; so K is a supermartingale, whatever share g_t < 1 is staked, as long
 as that is decided before the run. Nothing is assumed of the runs: tasks may differ, seeds may resemble one another. The share is the one
@@ -20,7 +20,9 @@ A second bettor says the opposite of `promote`, in the same way, with λ = g / (
 climbs at once.
 
 All this is of the mean of clipped scores; the score that is reported is an interquartile mean, which forgives a program its worst quarter
-of runs, so a program that fails one task of four and is level elsewhere may be stopped.
+of runs. A run that fails counts as half a baseline below the bar and no more for that reason: were it counted in full, programs that fail
+one task of four and are good elsewhere, and are among the best by their score, would be stopped (docs/measurements/selection.md). One that
+fails a quarter and is level elsewhere still may be.
 """
 
 from __future__ import annotations
@@ -33,16 +35,16 @@ from sandbox.errors import Verdict
 from sandbox.records import Evaluation, Rung
 from sandbox.score import Anchor, normalise_runs
 
-HEADROOM = 0.5  # baselines above the bar: higher scores count as this much
+HEADROOM = 0.5  # baselines to either side of the bar: higher and lower scores count as this much
 STAKES = np.array([0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])  # g, of the highest bet that can never lose more than all
 FIRST = 0.8  # chosen by simulation: docs/measurements/selection.md
-LOWEST = 0.0  # random play; what plays worse counts as that
+RANDOM_PLAY = 0.0  # a score
 LEAST_ROOM = 1e-9  # baselines: what is nearer to certainty than rounding is not bet on
 
 
 def score_range(bar: float) -> tuple[float, float]:
     """Where scores are clipped to, given what they are compared with."""
-    return min(LOWEST, bar), max(LOWEST, bar) + HEADROOM
+    return bar - HEADROOM, bar + HEADROOM
 
 
 class Bettor:
@@ -84,7 +86,9 @@ class Race:
         assert 0 < alpha < 1, "a probability"
         self.alpha = alpha
         self._against = Bettor(bar, runs)
-        self._for = None if goal is None or goal <= LOWEST else Bettor(goal, runs, above=True)  # nobody is surely above random play's score
+        self._for = (
+            None if goal is None or goal <= RANDOM_PLAY else Bettor(goal, runs, above=True)
+        )  # where random play would climb nobody has to win
 
     def tell(self, score: float) -> None:
         """The normalised score of the next run."""

@@ -21,7 +21,7 @@ def race(*scores: float, bar: float = 0.8, alpha: float = 0.05, runs: int = 40) 
 
 
 def test_capital_by_hand() -> None:
-    """Bar 1, so scores are clipped to [0, 1.5]. At g = 0.8 a score of ½ multiplies by 1 + 0.8·½/½.
+    """Bar 1, so scores are clipped to [0.5, 1.5]. At g = 0.8 a score of ½ multiplies by 1 + 0.8·½/½.
 
     Then the nine runs left must bring 9.5, 19/18 each, and 0.95 is staked of what can be lost, 1.5 - 19/18 = 4/9.
     """
@@ -39,10 +39,15 @@ def test_the_next_stake_is_what_would_have_earned_most() -> None:
     assert np.exp(after_gain.log_evidence) == pytest.approx(0.6 * (1 + best))
 
 
-def test_a_hopeless_program_is_stopped_after_four_runs_of_forty_and_three_of_ten() -> None:
-    assert not race(*[0.0] * 3).lost
-    assert race(*[0.0] * 4).lost
-    assert race(*[0.0] * 3, runs=10).lost
+def test_a_hopeless_program_is_stopped_after_five_runs_of_forty_and_four_of_ten() -> None:
+    assert not race(*[0.0] * 4).lost
+    assert race(*[0.0] * 5).lost
+    assert race(*[0.0] * 4, runs=10).lost
+
+
+def test_failing_one_task_of_four_is_no_end_where_the_others_are_good() -> None:
+    """Its interquartile mean is 1, and so is what it is held against; counted in full the failures would leave it a mean of 0.78."""
+    assert not race(*[-0.5, 1.2, 1.2, 1.2] * 10, bar=1.0).lost
 
 
 def test_what_cannot_be_made_up_for_is_certain_at_any_level() -> None:
@@ -67,8 +72,8 @@ def test_a_program_at_the_bar_is_never_stopped(bar: float) -> None:
 
 
 def test_a_smaller_alpha_asks_for_more() -> None:
-    assert race(*[0.0] * 4, alpha=0.05).lost
-    assert not race(*[0.0] * 4, alpha=0.01).lost
+    assert race(*[0.0] * 5, alpha=0.05).lost
+    assert not race(*[0.0] * 5, alpha=0.01).lost
 
 
 @given(st.lists(st.floats(-3, 5), max_size=5), st.floats(-3, 5), st.floats(0, 1))
@@ -102,13 +107,13 @@ def stopped(scores: np.ndarray, bar: float, alpha: float) -> np.ndarray:
 
 @pytest.mark.parametrize("alpha", [0.05, 0.2])
 def test_thousands_of_races_keep_the_promised_error_rate(alpha: float) -> None:
-    """Whole evaluations exactly at the bar, of the cruellest kind (0, or the top of the range), 20 runs on two tasks that differ.
+    """Whole evaluations exactly at the bar, of the cruellest kind (either end of the range), 20 runs.
 
     The bound is α plus three standard deviations of as many coin tosses.
     """
     stream, races = np.random.default_rng(0), 4000
     bar = 0.75
-    whole = np.repeat([0.0, bar + HEADROOM], [8, 12])  # 0.6 of them at 1.25
+    whole = np.repeat([bar - HEADROOM, bar + HEADROOM], 10)
     assert whole.mean() == bar
     rate = stopped(np.array([stream.permutation(whole) for _ in range(races)]), bar, alpha).mean()
     assert alpha / 10 < rate <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / races)
@@ -127,12 +132,12 @@ def test_the_rate_would_not_be_kept_by_looking_again_and_again_at_one_interval()
 
 
 def test_a_goal_reached_by_hand() -> None:
-    """Goal 1, so a score of 1.5 multiplies by 1 + 0.5 g: 1.4 at 0.8, then 1.475 at 0.95; random play takes 0.8 of everything."""
+    """Goal 1, so a score of 1.5 multiplies by 1 + g: 1.8 at 0.8, then 1.95 at 0.95; random play takes 0.95 of everything."""
     many = 10**9
     running = Race(1.0, 0.05, many, goal=1.0)
-    for number in range(1, 9):
+    for number in range(1, 6):
         running.tell(1.7)
-        assert running.won == (1.4 * 1.475 ** (number - 1) >= 20)
+        assert running.won == (1.8 * 1.95 ** (number - 1) >= 20)
     assert running.won
     assert not running.lost
     running.tell(0.0)
@@ -149,7 +154,7 @@ def test_without_a_goal_above_random_play_nobody_wins(goal: float | None) -> Non
 
 def test_thousands_of_programs_at_the_goal_seldom_win() -> None:
     stream, goal, races = np.random.default_rng(2), 0.75, 4000
-    whole = np.repeat([0.0, goal + HEADROOM], [8, 12])
+    whole = np.repeat([goal - HEADROOM, goal + HEADROOM], 10)
     orders = (stream.permutation(whole) for _ in range(races))
     rate = np.mean([any(running.won for running in told(order, Race(goal, 0.05, 20, goal))) for order in orders])
     assert 0.005 < rate <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / races)
