@@ -1,4 +1,4 @@
-"""The sandbox's fork server: imports torch and traces three programs of ours once, then forks a tracer for every job, in milliseconds.
+"""The sandbox's fork server: imports torch and traces programs of ours once, then forks a tracer for every job, in milliseconds.
 
 It never sees a program: text goes from the parent to the forked tracer alone, over a socket that this process has closed, and nothing
 comes back here but the tracer's exit status. A tracer is used once, so no program ever meets what another one has touched.
@@ -18,6 +18,7 @@ from sandbox.execution import limits
 from sandbox.execution.zygote import claim_control, serve
 from sandbox.isolation import tracer
 from sandbox.isolation.namespaces import go_on_alone
+from sandbox.isolation.warm_up import rehearse
 
 ALONE = "--alone" in sys.argv[1:]
 
@@ -32,6 +33,7 @@ def live(data: socket.socket, log: int, zygote: int) -> None:
     os.closerange(wire + 1, 4096)  # whatever the server had open is none of the program's business
     if ALONE:
         go_on_alone()
+    rehearse(tracer.TINY)  # before control groups count what it takes
     tracer.live(wire, wire)
 
 
@@ -39,7 +41,7 @@ def main() -> None:
     """Warms up and serves."""
     control = claim_control()
     limits.adopt_orphans()
-    tracer.warm_up(many=True)
+    tracer.warm_up(tracer.LARGE)
     serve(control, live)
 
 

@@ -1,6 +1,7 @@
 """A pool of started tracers, each used once: importing torch takes seconds, so it happens ahead of the job.
 
 Processes are started by one thread that lives as long as the pool: a sandbox that dies with its parent dies with the parent *thread*.
+The same thread clears processes away that have answered: nobody waits for their end, and none is left when the pool is closed.
 A job whose process was lost for a reason of ours runs once more; nothing of the first attempt is kept.
 """
 
@@ -34,7 +35,7 @@ class Source(Protocol):
 
 
 class TracerPool:
-    """An `Isolation` over processes from `source`, `pool_size` of them waiting ahead of demand.
+    """An `Isolation` over processes from `source`, `pool_size` of them waiting or at work ahead of demand.
 
     `check` judges what each process says of itself, and raises. A process that cannot be started is WorkerLost, after ATTEMPTS tries.
     """
@@ -47,6 +48,7 @@ class TracerPool:
         self._changed = threading.Condition()
         self._waiting: deque[TracerProcess | OSError | WorkerLost] = deque()
         self._running: set[TracerProcess] = set()
+        self._used: list[TracerProcess] = []
         self._wanted = 0  # runs that wait for a process
         self._closed = False
         self._starter = threading.Thread(target=self._keep_full, name=f"{name}-pool", daemon=True)
@@ -79,7 +81,7 @@ class TracerPool:
         try:
             reply = process.run(request, limits)
         finally:
-            self._drop(process)
+            self._drop(process, used=True)
         if self._closed:  # then the process was killed under its job
             raise _closed()
         return reply
@@ -101,9 +103,10 @@ class TracerPool:
             for process in self._running:
                 process.interrupt()  # the thread that runs it sees the end and clears up
             self._changed.wait_for(lambda: not self._running, timeout=CLOSE_SECONDS)
-            waiting = [process for process in self._waiting if isinstance(process, TracerProcess)]
+            left = [*self._used, *(process for process in self._waiting if isinstance(process, TracerProcess))]
+            self._used.clear()
             self._waiting.clear()
-        for process in waiting:
+        for process in left:
             process.kill()
         self._source.close()
 
@@ -145,34 +148,40 @@ class TracerPool:
             raise WorkerLost(f"A sandboxed process could not be started: {taken.strerror}.", "`lossmith doctor` says what is missing.")
         return taken
 
-    def _drop(self, process: TracerProcess) -> None:
+    def _drop(self, process: TracerProcess, used: bool = False) -> None:
         with self._changed:
             self._running.discard(process)
+            if used:
+                self._used.append(process)
             self._changed.notify_all()
 
     def _keep_full(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or len(self._waiting) < self._size + self._wanted)
+                self._changed.wait_for(lambda: self._closed or self._used or self._is_short())
                 if self._closed:
                     return
-            started = self._start()
-            with self._changed:
-                self._waiting.append(started)
-                self._changed.notify_all()
-            if not isinstance(started, TracerProcess):
-                self._wait_for_demand()
+                used, self._used = self._used, []
+                short = self._is_short()
+            for process in used:
+                process.kill()
+            if short:
+                started = self._start()
+                with self._changed:
+                    self._waiting.append(started)
+                    self._changed.notify_all()
+
+    def _is_short(self) -> bool:
+        """Whether one more should be started: not beside a job while others wait, which would slow it down; after a failed start not
+        before somebody has been told."""
+        failed = any(not isinstance(one, TracerProcess) for one in self._waiting)
+        return not failed and len(self._waiting) + len(self._running) < self._size + self._wanted
 
     def _start(self) -> TracerProcess | OSError | WorkerLost:
         try:
             return TracerProcess(self._source.start())
         except (OSError, WorkerLost) as error:  # handed to whoever waits for a process
             return error
-
-    def _wait_for_demand(self) -> None:
-        """After a failed start: not again before somebody has been told."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or not self._waiting)
 
 
 def _closed() -> WorkerLost:

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from sandbox.errors import Verdict, WorkerLost
 from sandbox.isolation.base import Reply
-from sandbox.isolation.protocol import EXIT_MEMORY, EXIT_NO_FILTER, LENGTH_BYTES, frame, split_frame
+from sandbox.isolation.protocol import EXIT_MEMORY, EXIT_NO_FILTER, LENGTH_BYTES, frame, is_whole, split_frame
 from sandbox.records import Limits
 
 HELLO_BYTES = 1 << 16
 CHUNK = 1 << 16
 STARTUP_SECONDS = 120.0
-SECONDS_TO_END = 0.2  # from the end of its output to its own
+SECONDS_TO_END = 0.2  # from the end of its output to its own, where it gave no answer
 
 _BY_SIGNAL = {
     signal.SIGXCPU: Verdict.TIME_LIMIT,
@@ -83,7 +83,10 @@ class StartupFailed(WorkerLost):
 
 
 class TracerProcess:
-    """A started tracer. `run` may be called once, `kill` any number of times; `interrupt` from any thread."""
+    """A started tracer. `run` may be called once, `kill` any number of times; `interrupt` from any thread.
+
+    The first whole frame is the answer; nothing that is written after it is read. Whoever gets an answer still has to `kill`.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -122,13 +125,16 @@ class TracerProcess:
         return hello
 
     def run(self, request: bytes, limits: Limits) -> Reply:
-        """Hands over the job and waits for its end, however it comes; the clock starts here, not at the start of the process."""
+        """Hands over the job and waits for its answer, or for its end, however it comes, and then kills it; the clock starts here, not at
+        the start of the process."""
         start = time.monotonic()
+        verdict, payload = Verdict.CRASHED, None
         try:
             self._channel.bound(limits)
             verdict, payload = self._exchange(request, limits, start + limits.seconds)
         finally:
-            self.kill()
+            if payload is None:
+                self.kill()
         return Reply(verdict, payload, time.monotonic() - start)
 
     def interrupt(self) -> None:
@@ -143,42 +149,38 @@ class TracerProcess:
     def _exchange(self, request: bytes, limits: Limits, deadline: float) -> tuple[Verdict, bytes | None]:
         order = json.dumps({"memory_bytes": limits.memory_bytes, "seconds": limits.seconds}).encode()
         unsent, open_ = frame(order) + frame(request), True
-        while open_:
+        while open_ and not is_whole(self._buffer):
             unsent, open_ = self._receive(deadline, unsent)
-            if len(self._buffer) > limits.output_bytes + LENGTH_BYTES:
+            if len(self._buffer) > limits.output_bytes + LENGTH_BYTES and not is_whole(self._buffer):
                 return Verdict.OUTPUT_LIMIT, None
-            if open_ and time.monotonic() > deadline:
-                if not self._has_ended_meanwhile(limits):
-                    return Verdict.TIME_LIMIT, None
-                open_ = False
+            if open_ and time.monotonic() > deadline and not self._has_answered_meanwhile(limits):
+                return Verdict.TIME_LIMIT, None
+        parts = split_frame(bytes(self._buffer))
+        if parts is not None:
+            return (Verdict.OK, parts[0]) if len(parts[0]) <= limits.output_bytes else (Verdict.OUTPUT_LIMIT, None)
         end = self._channel.wait(max(SECONDS_TO_END, deadline - time.monotonic()))
-        return (Verdict.TIME_LIMIT, None) if end is None else self._judge(end)
+        return (Verdict.TIME_LIMIT if end is None else self._judge(end)), None
 
-    def _has_ended_meanwhile(self, limits: Limits) -> bool:
-        """Whether all of the answer is here already: where this process itself was asleep, the time was not the program's."""
+    def _has_answered_meanwhile(self, limits: Limits) -> bool:
+        """Whether an answer or an end is here already: where this process itself was asleep, the time was not the program's."""
         for _ in range(limits.output_bytes // CHUNK + 2):  # however fast it writes on
-            chunk = self._channel.receive()
-            if chunk is None:
-                return False
-            self._buffer += chunk
-            if not chunk:
+            if is_whole(self._buffer):
                 return True
+            chunk = self._channel.receive()
+            if not chunk:
+                return chunk is not None
+            self._buffer += chunk
         return False
 
-    def _judge(self, end: End) -> tuple[Verdict, bytes | None]:
-        """What an end and the bytes received amount to."""
+    def _judge(self, end: End) -> Verdict:
+        """What an end without an answer amounts to."""
         if end.code == EXIT_NO_FILTER:
             raise WorkerLost("The sandbox could not load its filter of system calls.", "`lossmith doctor` shows the sandbox's state.")
         if end.code == EXIT_MEMORY or end.out_of_memory:
-            return Verdict.MEMORY_LIMIT, None
+            return Verdict.MEMORY_LIMIT
         if -end.code in _FROM_OUTSIDE:
             raise WorkerLost("A sandboxed process was killed by somebody else.", "Run the command again: what is done is not lost.")
-        if end.code != 0:
-            return _BY_SIGNAL.get(-end.code, Verdict.CRASHED), None  # type: ignore[call-overload]
-        parts = split_frame(bytes(self._buffer))
-        if parts is None or parts[1]:
-            return Verdict.PROTOCOL_ERROR, None
-        return Verdict.OK, parts[0]
+        return Verdict.PROTOCOL_ERROR if end.code == 0 else _BY_SIGNAL.get(-end.code, Verdict.CRASHED)  # type: ignore[call-overload]
 
     def _receive(self, deadline: float, unsent: bytes) -> tuple[bytes, bool]:
         """Waits once: appends what came, sends what it can. Returns what is left to send and whether more can come."""

@@ -1,9 +1,10 @@
 """What passes through the two pipes of a sandboxed process, the same on both sides. Nothing but the standard library here.
 
 In:  `frame(order)`, `frame(request)`, sent when there is a job.
-Out: `frame(hello)` when ready, `frame(reply)` and the end of the stream when done.
-A frame is eight bytes of length, most significant first, and that many bytes. A reply counts only if its one frame is complete, nothing
-follows it, and the process ended with status 0: an end with status 0 alone means nothing, since the program can end the process too.
+Out: `frame(hello)` when ready, `frame(reply)` when done.
+A frame is eight bytes of length, most significant first, and that many bytes. The first whole frame after the hello is the reply; what
+comes after it is never read, and how the process ends after it says nothing: both are the program's to choose, as the reply itself is.
+An end without a whole frame is no success, whatever its status.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ def frame(data: bytes) -> bytes:
     return len(data).to_bytes(LENGTH_BYTES, "big") + data
 
 
+def is_whole(data: bytes | bytearray) -> bool:
+    """Whether the first frame is complete."""
+    return len(data) >= LENGTH_BYTES and len(data) >= LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "big")
+
+
 def split_frame(data: bytes) -> tuple[bytes, bytes] | None:
     """The first frame's content and what follows it, or None while it is incomplete."""
-    if len(data) < LENGTH_BYTES:
+    if not is_whole(data):
         return None
     end = LENGTH_BYTES + int.from_bytes(data[:LENGTH_BYTES], "big")
-    return (data[LENGTH_BYTES:end], data[end:]) if len(data) >= end else None
+    return data[LENGTH_BYTES:end], data[end:]

@@ -16,12 +16,18 @@ import json
 import mmap
 import os
 import resource
+import select
 import signal
 import sys
+from collections.abc import Sequence
 
 from sandbox.isolation import seccomp
 from sandbox.isolation.namespaces import capabilities
 from sandbox.isolation.protocol import EXIT_MEMORY, EXIT_NO_FILTER, LENGTH_BYTES, frame
+
+TINY = ""
+LARGE = ("categorical_retrace", "discorl_like", "vmpo", "a2c")
+"""Programs of ours to rehearse with; between them they use most operations at most shapes. The tiny one is no reference."""
 
 REQUEST_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
@@ -33,17 +39,19 @@ def main() -> None:
     wire = os.dup(1)
     _replace_with_null(1)
     warm_up()
-    live(0, wire)
+    live(0, wire, LARGE)
 
 
-def live(source: int, wire: int) -> None:
+def live(source: int, wire: int, rehearsals: Sequence[str] = ()) -> None:
     """One job, read from the descriptor `source` and answered on `wire`. Never returns.
 
+    Until it is asked it traces `rehearsals`, programs of ours, so that the job finds done what is done once.
     `--filter` among the process's arguments demands the filter of system calls; without it, it is loaded where there is one.
     """
     _replace_with_null(1)
     _die_with_parent()
     _send(wire, json.dumps(_greeting()).encode())
+    _rehearse(rehearsals, source)
     order, request = json.loads(_receive(source)), _receive(source)
     for descriptor in {0, 2, source} - {wire}:
         _replace_with_null(descriptor)
@@ -57,14 +65,24 @@ def live(source: int, wire: int) -> None:
     os._exit(0)  # no exit handler that the program may have left behind
 
 
-def warm_up(many: bool = False) -> None:
-    """Imports torch and traces one tiny program, so that a job finds everything loaded; more of them where `many` jobs are to come."""
+def warm_up(more: Sequence[str] = ()) -> None:
+    """Imports torch and traces one tiny program, so that a job finds everything loaded, then `more` of ours."""
     import torch
 
     torch.set_num_threads(1)
-    from sandbox.isolation import warm_up
+    from sandbox.isolation.warm_up import rehearse
 
-    warm_up.warm_up_for_many() if many else warm_up.warm_up()
+    for name in (TINY, *more):
+        rehearse(name)
+
+
+def _rehearse(names: Sequence[str], source: int) -> None:
+    from sandbox.isolation.warm_up import rehearse
+
+    for name in names:
+        if select.select([source], [], [], 0)[0]:
+            return
+        rehearse(name)
 
 
 def _greeting() -> dict[str, object]:

@@ -141,8 +141,8 @@ ENDINGS: dict[str, tuple[str, set[str]]] = {
         {Verdict.PROTOCOL_ERROR},
     ),
     "forgery: a reply too many": (
-        "for fd in range(3, 64):\n    attempt(lambda: os.write(fd, (3).to_bytes(8, 'big') + b'abc'))",
-        {Verdict.PROTOCOL_ERROR},
+        "for fd in range(3, 64):\n    attempt(lambda: os.write(fd, (14).to_bytes(8, 'big') + b'{\"score\": 1e9}'))",
+        {ANSWERED},  # with something that is no trace
     ),
     "secret: in an error's text": ("raise builtins['ValueError'](str(dict(os.environ)))", {REFUSED}),
     "secret: in an error's name": (f"{SECRET.replace('-', '_')}", {REFUSED}),

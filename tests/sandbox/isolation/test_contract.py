@@ -101,6 +101,12 @@ def test_garbage_in_the_reply_is_no_success(isolation: Isolation) -> None:
     assert run_attack(isolation, body).verdict is Verdict.PROTOCOL_ERROR
 
 
-def test_garbage_around_the_reply_is_no_success(isolation: Isolation) -> None:
-    body = "for fd in range(3, 64):\n    attempt(lambda: os.write(fd, (3).to_bytes(8, 'big') + b'abc'))"
-    assert run_attack(isolation, body).verdict is Verdict.PROTOCOL_ERROR
+def test_the_first_whole_frame_is_the_reply_whatever_comes_after_it(isolation: Isolation) -> None:
+    body = "for fd in range(3, 64):\n    attempt(lambda: os.write(fd, (3).to_bytes(8, 'big') + b'abc'))\nos._exit(1)"
+    reply = run_attack(isolation, body)
+    assert (reply.verdict, reply.payload) == (Verdict.OK, b"abc")
+
+
+def test_a_reply_longer_than_allowed_is_no_success(isolation: Isolation) -> None:
+    body = "for fd in range(3, 64):\n    attempt(lambda: os.write(fd, (99).to_bytes(8, 'big') + 99 * b'x'))\nos._exit(0)"
+    assert run_attack(isolation, body, output_bytes=64).verdict is Verdict.OUTPUT_LIMIT

@@ -190,7 +190,25 @@ class SlowToStart:
         return ""
 
 
-@pytest.mark.parametrize(("ends", "verdict"), [(True, Verdict.OK), (False, Verdict.TIME_LIMIT)])
-def test_a_parent_that_was_asleep_blames_nobody_whose_answer_is_there(ends: bool, verdict: Verdict) -> None:
-    channel = SlowToStart(frame(b"answer"), ends)
-    assert TracerProcess(channel).run(b"job", Limits(seconds=0.05)).verdict is verdict
+@pytest.mark.parametrize(
+    ("answer", "ends", "verdict"),
+    [(frame(b"answer"), True, Verdict.OK), (frame(b"answer"), False, Verdict.OK), (frame(b"answer")[:9], False, Verdict.TIME_LIMIT)],
+)
+def test_a_parent_that_was_asleep_blames_nobody_whose_answer_is_there(answer: bytes, ends: bool, verdict: Verdict) -> None:
+    process = TracerProcess(SlowToStart(answer, ends))
+    assert process.run(b"job", Limits(seconds=0.05)).verdict is verdict
+    process.kill()
+
+
+def test_who_has_answered_is_cleared_away_without_being_waited_for() -> None:
+    pool = echo(ECHO.replace("os._exit(0)\ndef answer", "import time; time.sleep(1000)\ndef answer"), pool_size=1)
+    before = descendants(os.getpid())
+    reply = pool.run(b"job", LIMITS)
+    pool.run(b"job", LIMITS)
+    deadline = time.monotonic() + 10
+    while len(alive(descendants(os.getpid()) - before)) > 2 and time.monotonic() < deadline:  # the server and the one that waits
+        time.sleep(0.05)
+    left = len(alive(descendants(os.getpid()) - before))
+    pool.close()
+    assert reply.verdict is Verdict.OK
+    assert left <= 2
