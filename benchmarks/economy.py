@@ -247,6 +247,7 @@ class Economy(NamedTuple):
     seconds: float
     best: list[str]
     raced: float  # share of the runs of all programs that trained which races have saved
+    whole: int  # programs that had all runs of the last rung
 
 
 def run_campaign(bench: Bench, ladder: Sequence[Rung], order: Sequence[Known], archive: SqliteArchive, name: str = "economy") -> Economy:
@@ -260,7 +261,8 @@ def run_campaign(bench: Bench, ladder: Sequence[Rung], order: Sequence[Known], a
     evaluations = [each for result in results if result is not None for each in result.evaluations if each.verdict == Verdict.OK]
     saved, runs = sum(each.saved for each in evaluations), sum(len(each.runs) for each in evaluations)
     best = [elite.id for elite in archive.top(name, BEST)]
-    return Economy(archive.device_seconds(name), best, saved / (saved + runs))
+    whole = sum(each.rung == ladder[-1].name and each.saved == 0 for each in evaluations)
+    return Economy(archive.device_seconds(name), best, saved / (saved + runs), whole)
 
 
 def _spec(ladder: Sequence[Rung], programs: int, name: str = "economy") -> CampaignSpec:
@@ -310,9 +312,17 @@ def report(whole: Sequence[Whole], found: Mapping[str, Sequence[Economy]], rung:
         "gate_seconds": sum(one.gates for one in whole),
         "fates": {fate: _fate(whole, fate, total) for fate in ("trained", "refused", "duplicate")},
         "best": [names[each] for each in best],
+        "contenders": {one.program.name: one.seconds / total for one in contenders(whole, best)},
         "scores": {one.program.name: one.evaluation.score and one.evaluation.score.model_dump() for one in whole},
         "economies": {name: _summary(rows, best, total) for name, rows in found.items() if rows},
     }
+
+
+def contenders(whole: Sequence[Whole], best: Sequence[str]) -> list[Whole]:
+    """Those that full evaluation itself does not tell from the last of the best: their intervals reach its lower end."""
+    trained = {program_id(one.program.text): one for one in whole if one.fate == "trained"}
+    last = min(score.low for each in best if (score := trained[each].evaluation.score) is not None)
+    return [one for one in trained.values() if one.evaluation.score is not None and one.evaluation.score.high >= last]
 
 
 def _fate(whole: Sequence[Whole], fate: str, total: float) -> dict[str, float]:
@@ -330,6 +340,7 @@ def _summary(rows: Sequence[Economy], best: Sequence[str], total: float) -> dict
         "most": float(shares.max()),
         "same_best": float(np.mean(same)),
         "saved_by_races": float(np.mean([row.raced for row in rows])),
+        "trained_in_full": float(np.mean([row.whole for row in rows])),
     }
 
 
@@ -342,11 +353,15 @@ def show(found: dict[str, object]) -> None:
     print(f"full evaluation: {found['full_seconds']:.0f} device-seconds; the gates took {found['gate_seconds']:.0f} s beside it\n")
     for fate, row in fates.items():
         print(f"{fate:12}{row['programs']:>4} programs{row['share']:8.1%} of the device-seconds")
-    print(f"\n{'campaign':20}{'device-seconds':>15}{'least':>8}{'most':>8}{'same top 3':>12}{'saved by races':>16}")
+    print(f"\n{'campaign':20}{'device-seconds':>15}{'least':>8}{'most':>8}{'same top 3':>12}{'saved by races':>16}{'trained in full':>17}")
     for name, row in economies_.items():
         numbers = f"{row['mean']:15.1%}{row['least']:8.1%}{row['most']:8.1%}{row['same_best']:12.0%}{row['saved_by_races']:16.0%}"
-        print(f"{name:20}{numbers}")
+        print(f"{name:20}{numbers}{row['trained_in_full']:17.1f}")
     print(f"\nbest of full evaluation: {'; '.join(map(str, best))}")
+    near = found["contenders"]
+    assert isinstance(near, dict)
+    share = sum(near.values())
+    print(f"full evaluation itself does not tell {len(near)} programs from the last of them: {share:.1%} of the device-seconds")
 
 
 def main() -> None:
