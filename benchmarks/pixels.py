@@ -3,10 +3,10 @@
     python benchmarks/pixels.py --peer PYTHON SCRIPT [--game Pong] [--repeats 3] [--steps 8192] [--json]
 
 PYTHON is an interpreter that can run the peer's script (it wants gym 0.23 and envpool 0.8), SCRIPT the file as its authors publish it. In
-turns, each in a process of its own: the peer; ours with the same network (Nature, 84 pixels); two of ours at once, as a campaign of two
-workers trains; ours with two convolutions of 16 channels at 42 pixels, which is another and much smaller network. Agent steps per second of
-the processors and of the clock, after the start: ours from the second rollout on, the peer's from the difference of a short and a long run.
-A figure is the median of the repeats, with the lowest and the highest. Nothing here passes or fails.
+turns, each in a process of its own: the peer; ours with the same network (Nature, 84 pixels), with one thread and with two; two of ours at
+once, as a campaign of two workers trains; ours with two convolutions of 16 channels at 42 pixels, which is another and much smaller
+network. Agent steps per second of the processors and of the clock, after the start: ours from the second rollout on, the peer's from the
+difference of a short and a long run. A figure is the median of the repeats, with the lowest and the highest. Nothing here passes or fails.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from sandbox.training.trainer import train
 
 ENVS, LENGTH = 8, 128  # the peer's defaults; four passes and four minibatches are both sides'
 SHORT = 2 * ENVS * LENGTH  # steps of the run that the peer's start is told from
-OURS = {"ours, Nature at 84 px": ("atari", "nature"), "ours, conv 16-16 at 42 px": ("atari-42", "conv")}
+ONE = "ours, Nature at 84 px"
+OURS = {ONE: ("atari", "nature", 1), f"{ONE}, two threads": ("atari", "nature", 2), "ours, conv 16-16 at 42 px": ("atari-42", "conv", 1)}
 PEER, PAIR = "CleanRL, Nature at 84 px", "two of ours at once, Nature"
 
 
@@ -44,9 +45,9 @@ class Speed(NamedTuple):
     wall: float
 
 
-def train_here(kind: str, torso: str, game: str, steps: int, seed: int) -> Speed:
+def train_here(kind: str, torso: str, threads: int, game: str, steps: int, seed: int) -> Speed:
     """Trains in this process."""
-    agent = AgentSettings.model_validate({"torso": torso, "num_envs": ENVS, "rollout_length": LENGTH})
+    agent = AgentSettings.model_validate({"torso": torso, "threads": threads, "num_envs": ENVS, "rollout_length": LENGTH})
     name = f"{kind}:{game}"
     rule, stopwatch = traced_ppo(make_task(name).num_actions, agent), Stopwatch(steps)
     with contextlib.suppress(Enough):
@@ -57,7 +58,7 @@ def train_here(kind: str, torso: str, game: str, steps: int, seed: int) -> Speed
 
 def ours(which: str, game: str, steps: int, seed: int) -> subprocess.Popen[str]:
     """Starts a process that trains and prints its speed."""
-    command = [sys.executable, __file__, "--one", *OURS[which], "--game", game, "--steps", str(steps), "--seed", str(seed)]
+    command = [sys.executable, __file__, "--one", *map(str, OURS[which]), "--game", game, "--steps", str(steps), "--seed", str(seed)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
@@ -71,7 +72,7 @@ def speed_of(process: subprocess.Popen[str]) -> Speed:
 
 def pair(game: str, steps: int, seed: int) -> Speed:
     """Two trainings side by side: their steps together, and the mean of what each does with a processor's second."""
-    running = [ours("ours, Nature at 84 px", game, steps, seed + number) for number in range(2)]
+    running = [ours(ONE, game, steps, seed + number) for number in range(2)]
     speeds = [speed_of(process) for process in running]
     return Speed(statistics.mean(one.cpu for one in speeds), sum(one.wall for one in speeds))
 
@@ -124,14 +125,14 @@ def show(found: dict[str, list[Speed]], game: str, repeats: int) -> None:
     """The table."""
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
     print(f"{game}; median (lowest - highest) of {repeats}; agent steps a second; PPO, {ENVS} environments of {LENGTH} steps, 4 passes\n")
-    print(f"{'':28}{'a CPU-second':>22}{'over the peer':>22}{'a second':>22}{'over the peer':>22}")
+    print(f"{'':34}{'a CPU-second':>22}{'over the peer':>22}{'a second':>22}{'over the peer':>22}")
     for which, speeds in found.items():
         columns = []
         for field in ("cpu", "wall"):
             mine = [getattr(speed, field) for speed in speeds]
             theirs = [getattr(speed, field) for speed in found[PEER]]
             columns += [spread(mine, 0), spread([one / other for one, other in zip(mine, theirs, strict=True)], 2)]
-        print(f"{which:28}" + "".join(f"{column:>22}" for column in columns))
+        print(f"{which:34}" + "".join(f"{column:>22}" for column in columns))
 
 
 def main() -> None:
@@ -142,13 +143,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--steps", type=int, default=8192, help="agent steps that are timed in each run")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
-    parser.add_argument("--one", nargs=2, metavar=("KIND", "TORSO"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", nargs=3, metavar=("KIND", "TORSO", "THREADS"), help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         torch.set_num_threads(1)
-        kind, torso = options.one
-        print(json.dumps(train_here(kind, torso, options.game, options.steps, options.seed)))
+        kind, torso, threads = options.one
+        print(json.dumps(train_here(kind, torso, int(threads), options.game, options.steps, options.seed)))
     elif not options.peer:
         parser.error("--peer PYTHON SCRIPT is needed: what the speed is compared with")
     else:

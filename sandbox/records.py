@@ -245,6 +245,7 @@ class AgentSettings(Record):
     learning_rate: float = Field(3e-4, gt=0, le=1e-1)
     replay_capacity: int = Field(256, ge=1)  # trajectories of one environment each
     device: str = "cpu"
+    threads: int = Field(1, ge=1, le=1024)  # processor threads of one convolutional agent; results depend on it, as sums do
 
 
 class TaskSettings(Record):

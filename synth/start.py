@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @contextmanager
 def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.Event) -> Iterator[Campaign]:
     """A campaign of this archive, ready to run; its processes end with the block."""
+    from sandbox.execution.cores import workers_of
     from sandbox.execution.select import open_executor
     from sandbox.isolation.select import open_isolation
 
@@ -44,7 +45,10 @@ def open_campaign(spec: CampaignSpec, archive: Archive, interrupted: threading.E
             return isolation
 
         isolation = None if all(author.proposer.trusted for author in authors) else sandbox()
-        valve = Valve(open_executor(spec.campaign.workers, place=settings.training), Runs(archive, spec.campaign.name).remember)
+        valve = Valve(
+            open_executor(workers_of(spec.agent.threads, spec.campaign.workers), place=settings.training),
+            Runs(archive, spec.campaign.name).remember,
+        )
         judge = Evaluator(
             valve,
             isolation,

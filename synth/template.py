@@ -68,6 +68,7 @@ seeds = 3
 # hidden = [64, 64]
 # learning_rate = 3e-4
 # device = "cpu"
+# threads = 1             # of one convolutional agent on the CPU: more use cores that workers leave idle; results depend on it
 
 # [sandbox]               # where untrusted programs are traced; docs/security.md says what that stops
 # backend = "auto"        # docker where its image is built, else bubblewrap; "unsafe" is a plain process

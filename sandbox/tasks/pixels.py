@@ -1,7 +1,8 @@
 """Atari seen as stacks of four grey frames: `atari:SpaceInvaders` (84 pixels) and `atari-42:SpaceInvaders` (42 pixels).
 
 Stepped by ale-py's own C++ vector environment, which pools the last two frames, scales and stacks. Lives, clipping and scores are kept here
-and not there: it would hide the game's points. On a GPU the emulators use all cores; the same seed gives the same run on any number.
+and not there: it would hide the game's points. On a GPU the emulators use all cores, else as many threads as torch; the same seed gives
+the same run on any number of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 from ale_py.vector_env import AtariVectorEnv
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
@@ -44,7 +46,7 @@ class PixelEnvironments:
             "frameskip": rules.frame_skip,
             "repeat_action_probability": rules.sticky,
             "max_num_frames_per_episode": rules.episode_limit * rules.frame_skip,
-            "num_threads": 1 if device == "cpu" else 0,  # on the CPU every core has a training of its own
+            "num_threads": torch.get_num_threads() if device == "cpu" else 0,  # as many as the training has
         }
         self._key = (games()[game], num_envs, *sorted(options.items()))
         self._closed = False

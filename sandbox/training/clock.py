@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -23,11 +23,16 @@ class Clock:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch's sums depend on the number of threads, and small networks are fastest with one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def threads(count: int) -> Iterator[None]:
+    """Torch's sums depend on the number of threads, so nobody computes with as many as the machine happens to have."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """What small networks are fastest with."""
+    return threads(1)

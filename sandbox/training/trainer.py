@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from sandbox.agents.network import AgentNetwork, make_network
+from sandbox.agents.torsos import convolves
 from sandbox.errors import ProgramFault, RunFault, Verdict
+from sandbox.execution.cores import workers_of
 from sandbox.randomness import derive, torch_stream
 from sandbox.records import LearnedRule, RunResult, Traced, TrainJob
 from sandbox.rules.base import Batch, UpdateRule
@@ -25,7 +27,7 @@ from sandbox.tasks.base import Environments, Task
 from sandbox.tasks.registry import make_task
 from sandbox.training.batches import gradient_norms, minibatches, unroll, zeros
 from sandbox.training.checkpoint import VERSION, Checkpoint, job_hash, load, restarts, save
-from sandbox.training.clock import Clock, one_thread
+from sandbox.training.clock import Clock, one_thread, threads
 from sandbox.training.diagnostics import Logbook
 from sandbox.training.evaluation import agent_play, evaluate, random_play
 from sandbox.training.optimiser import Optimiser, flatten, follow
@@ -45,7 +47,8 @@ def train(job: TrainJob, *, checkpoint: Path | None = None, on_progress: Progres
     """Trains and examines one agent.
 
     `checkpoint` is where a long training is saved and taken up again; whoever gave it deletes it once the result is safe.
-    Raises RunFault or Refusal where the program is at fault, UsageError for an unknown task or a checkpoint of another job.
+    Raises RunFault or Refusal where the program is at fault, UsageError for an unknown task, a checkpoint of another job, or more threads
+    than cores.
     """
     task = make_task(job.task, job.task_settings)
     if job.rule == "random":
@@ -57,7 +60,7 @@ def train_rule(
     rule: UpdateRule, task: Task, job: TrainJob, *, checkpoint: Path | None = None, on_progress: Progress | None = None
 ) -> RunResult:
     """The same for a rule and a task already made; of `job.rule` only a program's `discount` is read, for the diagnostics."""
-    with one_thread():
+    with threads(_threads(task, job)):
         training = _Training(rule, task, job)
         if checkpoint is not None and checkpoint.exists():
             training.restore(load(checkpoint, job))
@@ -254,6 +257,12 @@ def _rule(rule: Traced | LearnedRule) -> UpdateRule:
     if isinstance(rule, Traced):
         return ProgramRule(rule)
     return MetaNetworkRule(load_checked(Path(rule.path), rule.sha256), rule.learning_rate, rule.replay_ratio)
+
+
+def _threads(task: Task, job: TrainJob) -> int:
+    """Convolutions are worth sharing between cores; for other torsos one thread is fastest. UsageError where there are fewer cores."""
+    workers_of(job.agent.threads, asked=1)
+    return job.agent.threads if convolves(task.observation, job.agent) else 1
 
 
 def _crashed(error: Exception) -> RunFault:

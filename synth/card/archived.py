@@ -78,7 +78,7 @@ def reproduce(elite: Elite, result: Result | None, spec: CampaignSpec, path: Pat
     words = ["lossmith", "evaluate", elite.id, "--archive", str(path), "--tasks", ",".join(rung.tasks), "--steps", str(rung.steps)]
     words += ["--seeds", str(rung.seeds), "--episodes", str(rung.evaluation_episodes), "--seed", str(spec.campaign.seed)]
     words += ["--baseline", spec.baseline, "--rung", rung.name]
-    words += _changed(spec.agent, AgentSettings(), {"num_envs": "--num-envs", "rollout_length": "--rollout-length"})
+    words += _changed(spec.agent, AgentSettings(), {"threads": "--threads", "num_envs": "--num-envs", "rollout_length": "--rollout-length"})
     words += _changed(spec.agent, AgentSettings(), {"learning_rate": "--learning-rate"})
     if spec.network is not None:
         words += ["--network-learning-rate", str(spec.network.learning_rate)]
@@ -95,7 +95,7 @@ def _changed(settings: Record, default: Record, options: dict[str, str]) -> list
 
 
 def _unsaid(spec: CampaignSpec, task: TaskSettings) -> str:
-    said = {"num_envs", "rollout_length", "learning_rate", "sticky", "episodic_life", "clip_rewards"}
+    said = {"threads", "num_envs", "rollout_length", "learning_rate", "sticky", "episodic_life", "clip_rewards"}
     names = [name for name, value in spec.agent if value != getattr(AgentSettings(), name) and name not in said]
     names += [name for name, value in task if value != getattr(TaskSettings(), name) and name not in said]
     names += ["network.replay_ratio"] if spec.network and spec.network.replay_ratio else []

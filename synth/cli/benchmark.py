@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -17,6 +16,7 @@ from archive.store import SqliteArchive, default_path, open_archive
 from sandbox.errors import UsageError, Verdict
 from sandbox.evaluate import Evaluator
 from sandbox.execution.base import Place
+from sandbox.execution.cores import workers_of
 from sandbox.execution.select import open_executor
 from sandbox.records import AgentSettings, LearnedRule, Rung
 from synth.benchmark.measure import benchmark as measure
@@ -24,7 +24,18 @@ from synth.benchmark.measure import trainings
 from synth.benchmark.plot import check_plot, draw
 from synth.benchmark.records import Aggregate, BenchmarkReport, Cell, Entrant, RuleSummary, TaskSummary
 from synth.cli.output import console, emit_json, narrate
-from synth.cli.programs import Json, Training, Unsafe, checked_record, isolation_for, rule_of, task_names, training_progress
+from synth.cli.programs import (
+    Json,
+    Threads,
+    Training,
+    Unsafe,
+    Workers,
+    checked_record,
+    isolation_for,
+    rule_of,
+    task_names,
+    training_progress,
+)
 from synth.cli.sources import Source, find_rule
 from synth.cli.tables import interval, plain_table, shown
 from synth.spec import CampaignSpec
@@ -51,7 +62,8 @@ def benchmark(
     baseline: Annotated[str | None, typer.Option(help="What scores 1. Default: ppo; a meta-network where `baseline` is a RULE.")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Evaluation episodes a training.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
+    workers: Workers = None,
+    threads: Threads = 1,
     num_envs: Annotated[int, typer.Option(min=1, max=4096, help="Environments an agent.")] = AgentSettings().num_envs,
     network_learning_rate: Annotated[
         float | None, typer.Option(min=1e-5, max=1e-1, help="Of agents under a meta-network, instead of its own.")
@@ -68,14 +80,14 @@ def benchmark(
     if plot is not None:
         check_plot(plot)
     rungs = _rungs(tasks, steps, seeds, episodes)
-    agent = checked_record(AgentSettings, num_envs=num_envs)
+    agent = checked_record(AgentSettings, threads=threads, num_envs=num_envs)
     rival = baseline or (library.default() if BASELINE in rules else USUAL)
     names = tuple(dict.fromkeys(rival if name == BASELINE else name for name in _once(rules)))
     sources = {name: find_rule(name, archive, network_learning_rate) for name in (*names, rival)}
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_archive(default_path(archive))))
         every = tuple(task for rung in rungs for task in rung.tasks)
-        executor = stack.enter_context(closing(open_executor(workers, every, num_envs, training)))
+        executor = stack.enter_context(closing(open_executor(workers_of(agent.threads, workers), every, num_envs, training)))
         isolation = stack.enter_context(isolation_for(list(sources.values()), unsafe))
         evaluator = stack.enter_context(closing(Evaluator(executor, isolation, agent, seed=seed)))
         entrants = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,10 +19,11 @@ from archive.baseline.trial import RATES, Mean, Trial, hold_trials
 from sandbox.errors import UsageError
 from sandbox.evaluate import Evaluator, ShortMemory
 from sandbox.execution.base import Place
+from sandbox.execution.cores import workers_of
 from sandbox.execution.select import open_executor
 from sandbox.records import AgentSettings, Record, Rung
 from synth.cli.output import console, emit_json, narrate
-from synth.cli.programs import Training, checked_record, task_names, training_progress
+from synth.cli.programs import Training, Workers, checked_record, task_names, training_progress
 from synth.cli.tables import plain_table, sparkline
 from synth.network import learned_rule
 
@@ -55,7 +55,7 @@ def evaluate(
     ] = None,
     rates: Annotated[str, typer.Option(help="REINFORCE's learning rates, with commas between.")] = USUAL_RATES,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
+    workers: Workers = None,
     training: Training = Place.AUTO,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +66,7 @@ def evaluate(
     rung = checked_record(Rung, name="trial", tasks=task_names(tasks), steps=steps, seeds=seeds)
     tried = read_rates(rates)
     with (
-        closing(open_executor(workers, rung.tasks, agent.num_envs, training)) as executor,
+        closing(open_executor(workers_of(agent.threads, workers), rung.tasks, agent.num_envs, training)) as executor,
         closing(Evaluator(executor, None, agent, seed=seed)) as evaluator,
         training_progress(len(rung.tasks) * seeds * (2 + len(tried))) as advance,
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,6 +16,7 @@ from sandbox.check import Checker, refusal_record
 from sandbox.errors import Gate, Refusal, UsageError, Verdict
 from sandbox.evaluate import Evaluator, ShortMemory
 from sandbox.execution.base import Place
+from sandbox.execution.cores import workers_of
 from sandbox.execution.local import LocalExecutor
 from sandbox.execution.select import open_executor
 from sandbox.isolation.base import Isolation
@@ -41,6 +41,14 @@ CHECK_SECONDS = 18.0
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Unsafe = Annotated[bool, typer.Option("--unsafe", help="Trace the program without a sandbox: only one you have read yourself.")]
+
+Threads = Annotated[
+    int, typer.Option(min=1, max=1024, help="Of one convolutional agent, on the CPU. Sooner done where cores idle; numbers differ.")
+]
+
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=1024, help="Trainings at a time. Default: one a core, or for every --threads cores.")
+]
 
 Training = Annotated[
     Place,
@@ -141,7 +149,8 @@ def evaluate(
     episodes: Annotated[int, typer.Option(min=1, help="Evaluation episodes a training.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
     name: Annotated[str, typer.Option("--rung", help="Seeds derive from this name too: a campaign's rung gives its seeds.")] = "evaluate",
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
+    workers: Workers = None,
+    threads: Threads = 1,
     num_envs: Annotated[int, typer.Option(min=1, max=4096, help="Environments an agent.")] = AgentSettings().num_envs,
     rollout_length: Annotated[int, typer.Option(min=1, max=1024, help="Steps between updates.")] = AgentSettings().rollout_length,
     learning_rate: Annotated[float, typer.Option(help="Adam's, where the program sets none.")] = AgentSettings().learning_rate,
@@ -158,7 +167,7 @@ def evaluate(
 ) -> None:
     """Train agents with a program or a meta-network and print their returns and score. Exit 1 if it is refused or a training fails."""
     settings = checked_record(TaskSettings, sticky=sticky, episodic_life=episodic_life, clip_rewards=clip_rewards)
-    agent = checked_record(AgentSettings, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
+    agent = checked_record(AgentSettings, threads=threads, num_envs=num_envs, rollout_length=rollout_length, learning_rate=learning_rate)
     asked = {"name": name, "tasks": task_names(tasks), "steps": steps, "seeds": seeds, "evaluation_episodes": episodes}
     rung = checked_record(Rung, **asked, task_settings=settings)
     source = find_rule(program, archive, network_learning_rate)
@@ -166,7 +175,7 @@ def evaluate(
     if isinstance(source, Source) and source.traced is None:
         _stop_if_refused(_parse(source.text), source.text, as_json)
     with (
-        closing(open_executor(workers, rung.tasks, num_envs, training)) as executor,
+        closing(open_executor(workers_of(agent.threads, workers), rung.tasks, num_envs, training)) as executor,
         isolation_for([source], unsafe) as isolation,
         closing(Evaluator(executor, isolation, agent, seed=seed)) as evaluator,
     ):

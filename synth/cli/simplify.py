@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +12,11 @@ from rich.text import Text
 
 from sandbox.evaluate import Evaluator, ShortMemory
 from sandbox.execution.base import Place
+from sandbox.execution.cores import workers_of
 from sandbox.execution.select import open_executor
 from synth.cli.origins import STEPS, TASKS, agent_of, opened_archive, origin_of, rung_of
 from synth.cli.output import console, emit_json, inert, narrate
-from synth.cli.programs import Training, isolation_of, training_progress
+from synth.cli.programs import Training, Workers, isolation_of, training_progress
 from synth.cli.sources import find_program
 from synth.cli.tables import plain_table, shown
 from synth.simplify.keeping import keep
@@ -43,7 +43,7 @@ def simplify_command(
         float, typer.Option(min=0.0, max=1.0, help="How much of what the program learned a change may cost, at the interval's lower end.")
     ] = 0.1,
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds of trainings derive.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
+    workers: Workers = None,
     archive: Annotated[Path | None, typer.Option(help="The archive of the program and of trainings done before.")] = None,
     training: Training = Place.AUTO,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Trace the program without a sandbox: only one you have read yourself.")] = False,
@@ -60,7 +60,7 @@ def simplify_command(
             training_progress(None) as advance,
             nullcontext() if source.trusted else isolation_of(unsafe) as isolation,
         ):
-            executor = open_executor(workers, rung.tasks, agent.num_envs, training)
+            executor = open_executor(workers_of(agent.threads, workers), rung.tasks, agent.num_envs, training)
             stack.callback(executor.close)
             evaluator = Evaluator(executor, isolation, agent, seed=seed)
             stack.callback(evaluator.close)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
@@ -16,13 +15,14 @@ from archive.store import open_archive
 from sandbox.errors import UsageError
 from sandbox.evaluate import Evaluator
 from sandbox.execution.base import Place
+from sandbox.execution.cores import workers_of
 from sandbox.execution.select import open_executor
 from sandbox.language.program import parse
 from sandbox.records import AgentSettings, Record, Rule, Rung, RunResult, program_id
 from synth.anchors import baseline_rule
 from synth.cli.origins import STEPS, TASKS, Origin, agent_of, opened_archive, origin_of, rung_of
 from synth.cli.output import console, emit_json, inert, narrate, narration
-from synth.cli.programs import Json, Training, Unsafe, checked_record, find_baseline, isolation_of
+from synth.cli.programs import Json, Training, Unsafe, Workers, checked_record, find_baseline, isolation_of
 from synth.cli.sources import find_program
 from synth.cli.tables import interval, plain_table, shown
 from synth.tune.bench import Bench
@@ -59,7 +59,7 @@ def tune_command(
     episodes: Annotated[int | None, typer.Option(min=1, help="Evaluation episodes a training. Default: the first rung's; else 64.")] = None,
     baseline: Annotated[str, typer.Option(help="Whose return is a score of 1. Default: the campaign's baseline; for a file ppo.")] = "",
     seed: Annotated[int, typer.Option(min=0, help="From which all seeds derive.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="Trainings at a time.")] = os.cpu_count() or 1,
+    workers: Workers = None,
     archive: Annotated[Path | None, typer.Option(help="The archive of the program and of trainings done before.")] = None,
     run: Annotated[Path | None, typer.Option(help="Folder of this tuning; one that was stopped goes on. Default: tunings/…")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the tuned program to this file instead of printing it.")] = None,
@@ -84,7 +84,7 @@ def tune_command(
         open_folder(folder, asked)
         memory = opened or stack.enter_context(closing(open_archive(folder / "trainings.sqlite")))
         isolation = stack.enter_context(nullcontext() if source.trusted else isolation_of(unsafe))
-        executor = stack.enter_context(closing(open_executor(workers, rung.tasks, agent.num_envs, training)))
+        executor = stack.enter_context(closing(open_executor(workers_of(agent.threads, workers), rung.tasks, agent.num_envs, training)))
         evaluator = stack.enter_context(closing(Evaluator(executor, isolation, agent, seed=seed)))
         on_run, on_steps = stack.enter_context(_progress(rung, request))
         name, rule = _baseline(evaluator, origin, baseline, rung)

@@ -12,7 +12,7 @@ from archive import queries
 from archive.records import AddStatus, Event
 from archive.store import SqliteArchive, default_path, open_archive, run_key
 from sandbox.errors import ArchiveError, UsageError
-from sandbox.records import Identity, program_id
+from sandbox.records import AgentSettings, Identity, program_id
 from tests.archive.making import descriptor, job, proposal, refused, run, scored, tell
 
 
@@ -99,6 +99,11 @@ def test_runs_are_remembered_and_paid_once(archive: SqliteArchive) -> None:
     assert archive.recall(job()) == run()
     assert archive.recall(job(seed=1)) is None
     assert archive.device_seconds("c") == 2.0
+
+
+def test_a_run_on_more_threads_is_another_run() -> None:
+    threaded = job().model_copy(update={"agent": AgentSettings(threads=2)})
+    assert run_key(threaded) != run_key(job())
 
 
 def test_a_run_of_other_training_code_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from sandbox.tasks.emulator import Cartridge, cartridge
 from sandbox.tasks.pixels import PixelEnvironments
 from sandbox.tasks.ram import RamEnvironments
 from sandbox.tasks.registry import make_task
+from sandbox.training.clock import threads
 
 PLAIN = Rules(frame_skip=4, sticky=0.0, episode_limit=100_000, episodic_life=False, clip_rewards=False)
 
@@ -163,6 +164,19 @@ def test_pixels_are_four_grey_frames_oldest_first() -> None:
         before = step.observation
     assert before.float().std() > 1
     environments.close()
+
+
+def test_pixels_are_the_same_on_any_number_of_threads() -> None:
+    seen = []
+    for count in (1, 2):
+        with threads(count):
+            environments = make_task("atari-42:Breakout").make(3)
+        assert environments._emulators is not None
+        observations = [environments.reset(5)]
+        observations += [environments.step(torch.full((3,), number % 4)).observation for number in range(40)]
+        seen.append(torch.stack(observations))
+        environments.close()
+    assert torch.equal(*seen)
 
 
 def test_the_action_set_is_that_of_both_backends() -> None:

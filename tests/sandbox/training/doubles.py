@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -54,6 +56,18 @@ class FailingRule(PolicyGradient):
     def __call__(self, batch: Batch, state: State) -> tuple[Tensor, State]:
         loss, state = super().__call__(batch, state)
         return (self.how(loss) if len(self.seen) == 3 else loss), state
+
+
+class ThreadCounter(PolicyGradient):
+    """Notes at each call how many threads torch has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[int] = []
+
+    def __call__(self, batch: Batch, state: State) -> tuple[Tensor, State]:
+        self.threads.append(torch.get_num_threads())
+        return super().__call__(batch, state)
 
 
 class ClockWorld:
@@ -123,6 +137,24 @@ class MemoryClockTask(ClockTask):
 
     observation = ObservationSpec(shape=(1,), dtype="uint8", kind="ram")
     world = MemoryClockWorld
+
+
+class PixelClockWorld(ClockWorld):
+    """The same, seen as a grey square."""
+
+    def _observation(self) -> Tensor:
+        return super()._observation().to(torch.uint8)[:, :, None, None].expand(-1, 1, 42, 42)
+
+    def step(self, actions: Tensor) -> Step:
+        step = super().step(actions)
+        return replace(step, reward=step.reward[:, 0, 0].float())
+
+
+class PixelClockTask(ClockTask):
+    """Makes `PixelClockWorld`s."""
+
+    observation = ObservationSpec(shape=(1, 42, 42), dtype="uint8", kind="pixels")
+    world = PixelClockWorld
 
 
 def job(steps: int = 64, seed: int = 1, task: str = "test:clock", **agent) -> TrainJob:

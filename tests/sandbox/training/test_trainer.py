@@ -1,3 +1,5 @@
+from unittest import mock
+
 import pytest
 import torch
 
@@ -5,7 +7,7 @@ from sandbox.errors import ProgramFault, RunFault, UsageError, Verdict
 from sandbox.records import Act, AgentSettings, RunResult, Training, TrainJob
 from sandbox.tasks.registry import make_task
 from sandbox.training.trainer import train, train_rule
-from tests.sandbox.training.doubles import ClockTask, FailingRule, MemoryClockTask, PolicyGradient, job
+from tests.sandbox.training.doubles import ClockTask, FailingRule, MemoryClockTask, PixelClockTask, PolicyGradient, ThreadCounter, job
 
 
 def numbers(result: RunResult) -> RunResult:
@@ -193,6 +195,19 @@ def test_what_the_rule_says_itself_is_passed_on() -> None:
 def test_too_many_minibatches_are_refused() -> None:
     with pytest.raises(UsageError, match="cannot be cut"):
         train_rule(PolicyGradient(Training(minibatches=8)), ClockTask(), job())
+
+
+@pytest.mark.parametrize(("task", "torso", "threads"), [(PixelClockTask, "auto", 2), (PixelClockTask, "mlp", 1), (ClockTask, "auto", 1)])
+def test_convolutions_alone_take_the_threads_that_were_set(task: type[ClockTask], torso: str, threads: int) -> None:
+    rule = ThreadCounter()
+    with mock.patch("os.cpu_count", return_value=2):
+        train_rule(rule, task(), job(steps=16, torso=torso, threads=2))
+    assert rule.threads == [threads]
+
+
+def test_more_threads_than_cores_are_refused() -> None:
+    with mock.patch("os.cpu_count", return_value=2), pytest.raises(UsageError, match=r"agent\.threads is 3 .* 2 cores"):
+        train_rule(PolicyGradient(), ClockTask(), job(threads=3))
 
 
 def test_the_number_of_threads_is_left_as_it_was() -> None:

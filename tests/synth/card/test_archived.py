@@ -73,7 +73,7 @@ def test_ancestors_come_once_each_with_their_depth(archive: Archive) -> None:
 
 def test_the_command_says_everything_that_differs(archive: Archive, spec: CampaignSpec) -> None:
     baseline = archive.find(program_id(reference_text("ppo")))
-    agent = spec.agent.model_copy(update={"num_envs": 8, "hidden": (32,)})
+    agent = spec.agent.model_copy(update={"threads": 2, "num_envs": 8, "hidden": (32,)})
     changed = spec.model_copy(update={"agent": agent, "campaign": spec.campaign.model_copy(update={"seed": 7})})
     command, note = reproduce(baseline, archive.result(baseline), changed, Path("my archive.sqlite"))
     words = shlex.split(command)
@@ -88,6 +88,7 @@ def test_the_command_says_everything_that_differs(archive: Archive, spec: Campai
         "--seed": "7",
         "--baseline": "ppo",
         "--rung": "high",
+        "--threads": "2",
         "--num-envs": "8",
     }
     assert "hidden" in note

@@ -180,3 +180,9 @@ def test_a_check_that_takes_too_long_ends_as_a_refusal(monkeypatch: pytest.Monke
     report = programs.check_text(Source("-", reference_text("ppo")), [], unsafe=True)
     assert report.refusal is not None
     assert report.refusal.code == "time-limit"
+
+
+def test_evaluate_refuses_more_threads_than_cores() -> None:
+    done = lossmith("evaluate", "ppo", "--tasks", "probe:catch", "--threads", "1024")
+    assert done.returncode == 2
+    assert b"agent.threads is 1024 and this machine has" in done.stderr
