@@ -1,25 +1,26 @@
 """Adam over a whole network as one vector.
 
 Small networks pay for the number of operations, not for their size: clipping, the step and the slow average cost one operation each here
-instead of one for every parameter.
+instead of one for every parameter. Torch's Adam is called as a function: its object's bookkeeping takes as long as such a step.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from sandbox.records import LearnedTraining, Training
-from sandbox.rules.meta.optimiser import AdamState, adam
+from sandbox.rules.meta.optimiser import BETA1, BETA2, EPSILON, AdamState, adam
 
 
 class OptimiserState(TypedDict):
     """What a checkpoint keeps."""
 
     parameters: Tensor
-    adam: dict[str, Any]
+    adam: dict[str, Tensor]
 
 
 class Optimiser:
@@ -29,9 +30,9 @@ class Optimiser:
         """Adam as published (betas 0.9 and 0.999, epsilon 1e-8), with weight decay kept apart from the gradient (AdamW)."""
         self.parameters = flatten(network)
         self.gradient = flatten_gradient(network, self.parameters)
-        self.parameters.grad = self.gradient
         self._max_grad_norm = max_grad_norm
-        self._adam = torch.optim.AdamW([self.parameters], lr=learning_rate, weight_decay=weight_decay, fused=True)
+        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self._state = AdamState.fresh({"all": self.parameters})
 
     @classmethod
     def of(cls, network: nn.Module, training: Training, learning_rate: float) -> Optimiser:
@@ -50,34 +51,22 @@ class Optimiser:
         """Clips the gradient to the largest norm allowed, takes one step, and returns the norm as it was before, 0-dim."""
         norm: Tensor = torch.linalg.vector_norm(self.gradient)
         self.gradient.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
-        self._adam.step()
-        return norm
-
-    def state(self) -> OptimiserState:
-        """Everything, for a checkpoint."""
-        return {"parameters": self.parameters.detach(), "adam": self._adam.state_dict()}
-
-    @torch.no_grad()
-    def restore(self, state: OptimiserState) -> None:
-        """Takes up what `state` gave."""
-        self.parameters.copy_(state["parameters"])
-        self._adam.load_state_dict(state["adam"])
-
-
-class BoundedUpdates(Optimiser):
-    """Adam for learned rules: every element of the update is bounded before the learning rate, the gradient is left alone."""
-
-    def __init__(self, network: nn.Module, learning_rate: float, max_abs_update: float) -> None:
-        super().__init__(network, learning_rate, max_grad_norm=float("inf"), weight_decay=0.0)
-        self._learning_rate, self._max_abs_update = learning_rate, max_abs_update
-        self._state = AdamState.fresh({"all": self.parameters})
-
-    @torch.no_grad()
-    def step(self) -> Tensor:
-        """Takes one step, and returns the norm of the gradient, 0-dim."""
-        updates, self._state = adam({"all": self.gradient}, self._state, self._learning_rate, self._max_abs_update)
-        self.parameters.add_(updates["all"])
-        norm: Tensor = torch.linalg.vector_norm(self.gradient)
+        adamw(
+            [self.parameters],
+            [self.gradient],
+            [self._state.mean["all"]],
+            [self._state.square["all"]],
+            max_exp_avg_sqs=[],
+            state_steps=[self._state.updates],
+            lr=self._learning_rate,
+            beta1=BETA1,
+            beta2=BETA2,
+            eps=EPSILON,
+            weight_decay=self._weight_decay,
+            amsgrad=False,
+            maximize=False,
+            fused=True,
+        )
         return norm
 
     def state(self) -> OptimiserState:
@@ -91,6 +80,22 @@ class BoundedUpdates(Optimiser):
         self.parameters.copy_(state["parameters"])
         moments = state["adam"]
         self._state = AdamState({"all": moments["mean"]}, {"all": moments["square"]}, moments["updates"])
+
+
+class BoundedUpdates(Optimiser):
+    """Adam for learned rules: every element of the update is bounded before the learning rate, the gradient is left alone."""
+
+    def __init__(self, network: nn.Module, learning_rate: float, max_abs_update: float) -> None:
+        super().__init__(network, learning_rate, max_grad_norm=float("inf"), weight_decay=0.0)
+        self._max_abs_update = max_abs_update
+
+    @torch.no_grad()
+    def step(self) -> Tensor:
+        """Takes one step, and returns the norm of the gradient, 0-dim."""
+        updates, self._state = adam({"all": self.gradient}, self._state, self._learning_rate, self._max_abs_update)
+        self.parameters.add_(updates["all"])
+        norm: Tensor = torch.linalg.vector_norm(self.gradient)
+        return norm
 
 
 @torch.no_grad()
