@@ -94,13 +94,13 @@ class Record:
 
     def recall(self, job: TrainJob) -> RunResult | None:
         """The result of exactly this job."""
-        known = self._known.get(_key(job.model_dump_json()))
+        known = self._known.get(_job_key(job))
         assert not isinstance(known, GateReport), "no text is a job"
         return known
 
     def remember(self, job: TrainJob, result: RunResult) -> None:
         """Appends it, once."""
-        self._append(_key(job.model_dump_json()), "result", result)
+        self._append(_job_key(job), "result", result)
 
     def gates(self, text: str, look: Callable[[], GateReport]) -> GateReport:
         """What the gates said of a text; they `look` once."""
@@ -116,6 +116,11 @@ class Record:
                 self._known[key] = found
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"key": key, kind: found.model_dump(mode="json")}) + "\n")
+
+
+def _job_key(job: TrainJob) -> str:
+    """Of what is not at its default: a setting that is new, and left alone, changes no result."""
+    return _key(job.model_dump_json(exclude_defaults=True))
 
 
 def _key(text: str) -> str:
@@ -314,8 +319,15 @@ def report(whole: Sequence[Whole], found: Mapping[str, Sequence[Economy]], rung:
         "best": [names[each] for each in best],
         "contenders": {one.program.name: one.seconds / total for one in contenders(whole, best)},
         "scores": {one.program.name: one.evaluation.score and one.evaluation.score.model_dump() for one in whole},
-        "economies": {name: _summary(rows, best, total) for name, rows in found.items() if rows},
+        "economies": {name: _summary(rows, best, total) | {"lost": _lost(rows, best, whole)} for name, rows in found.items() if rows},
     }
+
+
+def _lost(rows: Sequence[Economy], best: Sequence[str], whole: Sequence[Whole]) -> float:
+    """By how much the three that were found are worse than the best, by the mean of their scores under full evaluation."""
+    scores = {program_id(one.program.text): one.evaluation.score.mean for one in whole if one.evaluation.score is not None}
+    means = [np.mean([scores[each] for each in row.best]) for row in rows]
+    return float(np.mean([scores[each] for each in best]) - np.mean(means))
 
 
 def contenders(whole: Sequence[Whole], best: Sequence[str]) -> list[Whole]:
@@ -353,10 +365,11 @@ def show(found: dict[str, object]) -> None:
     print(f"full evaluation: {found['full_seconds']:.0f} device-seconds; the gates took {found['gate_seconds']:.0f} s beside it\n")
     for fate, row in fates.items():
         print(f"{fate:12}{row['programs']:>4} programs{row['share']:8.1%} of the device-seconds")
-    print(f"\n{'campaign':20}{'device-seconds':>15}{'least':>8}{'most':>8}{'same top 3':>12}{'saved by races':>16}{'trained in full':>17}")
+    head = (("device-seconds", 15), ("least", 8), ("most", 8), ("same top 3", 12), ("lost", 7), ("saved by races", 16), ("in full", 9))
+    print(f"\n{'campaign':20}" + "".join(f"{name:>{width}}" for name, width in head))
     for name, row in economies_.items():
-        numbers = f"{row['mean']:15.1%}{row['least']:8.1%}{row['most']:8.1%}{row['same_best']:12.0%}{row['saved_by_races']:16.0%}"
-        print(f"{name:20}{numbers}{row['trained_in_full']:17.1f}")
+        shares = f"{row['mean']:15.1%}{row['least']:8.1%}{row['most']:8.1%}{row['same_best']:12.0%}{row['lost']:7.2f}"
+        print(f"{name:20}{shares}{row['saved_by_races']:16.0%}{row['trained_in_full']:9.1f}")
     print(f"\nbest of full evaluation: {'; '.join(map(str, best))}")
     near = found["contenders"]
     assert isinstance(near, dict)
