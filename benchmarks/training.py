@@ -3,9 +3,10 @@
     python benchmarks/training.py [--games Pong Breakout] [--repeats 6] [--steps 16384] [--json]
 
 For each game and repeat: raw stepping of one `ALEInterface` with random actions, then training, then raw stepping again; the ratio is
-training's agent steps per CPU-second over the mean of the two. One agent step is four frames. Only steady training counts: neither loading
-the games, nor the first rollout, nor the final exam. A figure is the median of the repeats, with the lowest and the highest: at six repeats
-they enclose the true median with 97 % confidence, whatever the distribution. Nothing here passes or fails.
+training's agent steps per CPU-second over the mean of the two. Beside it, what is left of raw stepping when as many games as training has
+are stepped in turns, one action each, which is slower before anything is learned. One agent step is four frames. Only steady training
+counts: neither loading the games, nor the first rollout, nor the final exam. A figure is the median of the repeats, with the lowest and the
+highest: at six repeats they enclose the true median with 97 % confidence, whatever the distribution. Nothing here passes or fails.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from itertools import cycle
 from typing import NamedTuple
 
 import ale_py
@@ -45,34 +47,44 @@ class Repeat(NamedTuple):
 
     raw_before: float
     training: float
+    in_turns: float
     raw_after: float
 
     @property
     def ratio(self) -> float:
-        return 2 * self.training / (self.raw_before + self.raw_after)
+        return self.of_raw(self.training)
+
+    def of_raw(self, rate: float) -> float:
+        return 2 * rate / (self.raw_before + self.raw_after)
+
+
+def emulator(game: str) -> ale_py.ALEInterface:
+    """With the settings that the task has."""
+    loaded = ale_py.ALEInterface()
+    loaded.setInt("random_seed", 0)
+    loaded.setInt("frame_skip", 4)
+    loaded.setFloat("repeat_action_probability", 0.25)
+    loaded.loadROM(roms.get_rom_path(games()[game]))
+    return loaded
 
 
 class Raw:
-    """One emulator, stepped as fast as it goes, with the settings that the task has."""
+    """Emulators, stepped in turns as fast as they go."""
 
-    def __init__(self, game: str) -> None:
-        self.emulator = ale_py.ALEInterface()
-        self.emulator.setInt("random_seed", 0)
-        self.emulator.setInt("frame_skip", 4)
-        self.emulator.setFloat("repeat_action_probability", 0.25)
-        self.emulator.loadROM(roms.get_rom_path(games()[game]))
+    def __init__(self, game: str, count: int = 1) -> None:
+        self.emulators = [emulator(game) for _ in range(count)]
         self.random = random.Random(0)
 
     def measure(self) -> float:
         """Steps per CPU-second, reading the memory after each as an agent would."""
         memory = np.zeros(128, np.uint8)
-        actions = self.random.choices([action.value for action in self.emulator.getMinimalActionSet()], k=RAW_STEPS)
+        actions = self.random.choices([action.value for action in self.emulators[0].getMinimalActionSet()], k=RAW_STEPS)
         start = time.process_time()
-        for action in actions:
-            self.emulator.act(action)
-            self.emulator.getRAM(memory)
-            if self.emulator.game_over():
-                self.emulator.reset_game()
+        for action, one in zip(actions, cycle(self.emulators), strict=False):
+            one.act(action)
+            one.getRAM(memory)
+            if one.game_over():
+                one.reset_game()
         return RAW_STEPS / (time.process_time() - start)
 
 
@@ -129,11 +141,12 @@ def training_rate(rule: Traced, game: str, steps: int, seed: int) -> float:
 def measure_game(game: str, repeats: int, steps: int, say: Callable[[str], None]) -> list[Repeat]:
     """Interleaved, so that whatever else the machine does hits both alike."""
     rule = traced_ppo(make_task(f"atari-ram:{game}").num_actions)
-    raw = Raw(game)
+    raw, many = Raw(game), Raw(game, AGENT.num_envs)
     raw.measure()
+    many.measure()
     found = []
     for number in range(repeats):
-        found.append(Repeat(raw.measure(), training_rate(rule, game, steps, number), raw.measure()))
+        found.append(Repeat(raw.measure(), training_rate(rule, game, steps, number), many.measure(), raw.measure()))
         say(f"{game} {number + 1}/{repeats}: {found[-1].training:.0f} steps per CPU-second, {found[-1].ratio:.3f} of raw")
     return found
 
@@ -145,13 +158,15 @@ def spread(numbers: list[float]) -> dict[str, float]:
 def show(report: dict[str, dict[str, dict[str, float]]], where: dict[str, str | int | float], repeats: int) -> None:
     print(", ".join(f"{name} {value}" for name, value in where.items()))
     print(f"median (lowest - highest) of {repeats}; agent steps per CPU-second, {AGENT.num_envs} environments, one thread\n")
-    print(f"{'game':16}{'raw ALE':>24}{'PPO, 4 passes':>24}{'ratio':>24}")
+    print(f"{'game':16}{'raw ALE':>24}{'PPO, 4 passes':>24}{'ratio':>24}{f'raw, {AGENT.num_envs} games in turns':>24}")
     for game, figures in report.items():
         raw, training = (
             f"{figures[key]['median']:.0f} ({figures[key]['low']:.0f} - {figures[key]['high']:.0f})" for key in ("raw", "training")
         )
-        ratio = f"{figures['ratio']['median']:.3f} ({figures['ratio']['low']:.3f} - {figures['ratio']['high']:.3f})"
-        print(f"{game:16}{raw:>24}{training:>24}{ratio:>24}")
+        ratio, turns = (
+            f"{figures[key]['median']:.3f} ({figures[key]['low']:.3f} - {figures[key]['high']:.3f})" for key in ("ratio", "in turns")
+        )
+        print(f"{game:16}{raw:>24}{training:>24}{ratio:>24}{turns:>24}")
 
 
 def main() -> None:
@@ -171,6 +186,7 @@ def main() -> None:
             "raw": spread(raw),
             "training": spread([repeat.training for repeat in found]),
             "ratio": spread([repeat.ratio for repeat in found]),
+            "in turns": spread([repeat.of_raw(repeat.in_turns) for repeat in found]),
         }
     if options.json:
         print(json.dumps({"machine": where, "repeats": options.repeats, "steps": options.steps, "games": report}))
