@@ -61,12 +61,14 @@ class Constant(Record):
 
 
 class Training(Record):
-    """How data is used (the program's `TRAINING`). `learning_rate=None` means the campaign's."""
+    """How data is used (the program's `TRAINING`). `learning_rate=None` means the campaign's. By the end of training it has fallen by the
+    part `learning_rate_decay` of itself, in a straight line: 1 is to nothing, as PPO's does on Atari (Schulman et al. 2017, table 5)."""
 
     epochs: int = Field(1, ge=1, le=8)
     minibatches: int = Field(1, ge=1, le=8)
     replay_ratio: float = Field(0.0, ge=0, le=8)
     learning_rate: float | None = Field(None, ge=1e-5, le=1e-2)
+    learning_rate_decay: float = Field(0.0, ge=0, le=1)
     max_grad_norm: float = Field(1.0, ge=0.05, le=100)
     weight_decay: float = Field(0.0, ge=0, le=0.1)
     target_decay: float = Field(0.99, ge=0, le=0.9999)
@@ -88,6 +90,7 @@ class LearnedTraining(Training):
 
     replay_ratio: float = Field(0.0, ge=0, le=64)
     learning_rate: float | None = Field(None, ge=1e-5, le=1e-1)
+    learning_rate_decay: float = Field(0.0, ge=0, le=0)  # published rules keep their rate
     max_abs_update: float = Field(1.0, gt=0)
 
     @property

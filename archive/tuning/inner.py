@@ -62,14 +62,15 @@ def inner_step(pupil: Pupil, constants: Weights, life: Life, lesson: Lesson) -> 
     target = pupil.network(life.target_parameters, lesson.observations)
     found = pupil.rule.pull(lesson.batch(online, target), life.rule_state, constants)
     (gradients,) = pull_back(found.cotangents)
-    parameters, optimiser = agent_step(life.parameters, gradients, life.adam, training, pupil.learning_rate)
+    rate = pupil.learning_rate * (1 - training.learning_rate_decay * lesson.progress)
+    parameters, optimiser = agent_step(life.parameters, gradients, life.adam, training, rate)
     decay = training.target_decay
     slow = {name: decay * life.target_parameters[name] + (1 - decay) * value for name, value in parameters.items()}
     return Life(parameters, slow, optimiser, found.state), ProgramStep(found.loss, policy(pupil.rule.rule.act, online))
 
 
 def agent_step(
-    parameters: dict[str, Tensor], gradients: dict[str, Tensor], state: AdamState, training: Training, learning_rate: float
+    parameters: dict[str, Tensor], gradients: dict[str, Tensor], state: AdamState, training: Training, learning_rate: float | Tensor
 ) -> tuple[dict[str, Tensor], AdamState]:
     """What `sandbox.training.optimiser.Optimiser` does, as a pure function: clips the norm, decays the weights, takes Adam's step."""
     squares = torch.stack([gradient.square().sum() for gradient in gradients.values()]).sum()

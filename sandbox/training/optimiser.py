@@ -26,12 +26,14 @@ class OptimiserState(TypedDict):
 class Optimiser:
     """Owns a network's parameters as `parameters` and their gradient as `gradient`, both `[P]`; the network's own are views of them."""
 
-    def __init__(self, network: nn.Module, learning_rate: float, max_grad_norm: float, weight_decay: float) -> None:
+    def __init__(
+        self, network: nn.Module, learning_rate: float, max_grad_norm: float, weight_decay: float, learning_rate_decay: float = 0.0
+    ) -> None:
         """Adam as published (betas 0.9 and 0.999, epsilon 1e-8), with weight decay kept apart from the gradient (AdamW)."""
         self.parameters = flatten(network)
         self.gradient = flatten_gradient(network, self.parameters)
         self._max_grad_norm = max_grad_norm
-        self._learning_rate, self._weight_decay = learning_rate, weight_decay
+        self._learning_rate, self._weight_decay, self._learning_rate_decay = learning_rate, weight_decay, learning_rate_decay
         self._state = AdamState.fresh({"all": self.parameters})
 
     @classmethod
@@ -40,15 +42,18 @@ class Optimiser:
         rate = training.learning_rate or learning_rate
         if isinstance(training, LearnedTraining):
             return BoundedUpdates(network, rate, training.max_abs_update)
-        return cls(network, rate, training.max_grad_norm, training.weight_decay)
+        return cls(network, rate, training.max_grad_norm, training.weight_decay, training.learning_rate_decay)
 
     def clear(self) -> None:
         """Sets the gradient to zero; call it before every backward pass."""
         self.gradient.zero_()
 
     @torch.no_grad()
-    def step(self) -> Tensor:
-        """Clips the gradient to the largest norm allowed, takes one step, and returns the norm as it was before, 0-dim."""
+    def step(self, progress: float) -> Tensor:
+        """Clips the gradient to the largest norm allowed, takes one step, and returns the norm as it was before, 0-dim.
+
+        `progress`, from 0 to 1, is how much of the training lies behind: the learning rate may fall with it.
+        """
         norm: Tensor = torch.linalg.vector_norm(self.gradient)
         self.gradient.mul_((self._max_grad_norm / (norm + 1e-6)).clamp_(max=1.0))
         adamw(
@@ -58,7 +63,7 @@ class Optimiser:
             [self._state.square["all"]],
             max_exp_avg_sqs=[],
             state_steps=[self._state.updates],
-            lr=self._learning_rate,
+            lr=self._learning_rate * (1.0 - self._learning_rate_decay * progress),
             beta1=BETA1,
             beta2=BETA2,
             eps=EPSILON,
@@ -90,7 +95,7 @@ class BoundedUpdates(Optimiser):
         self._max_abs_update = max_abs_update
 
     @torch.no_grad()
-    def step(self) -> Tensor:
+    def step(self, progress: float) -> Tensor:
         """Takes one step, and returns the norm of the gradient, 0-dim."""
         updates, self._state = adam({"all": self.gradient}, self._state, self._learning_rate, self._max_abs_update)
         self.parameters.add_(updates["all"])

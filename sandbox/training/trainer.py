@@ -125,7 +125,8 @@ class _Training:
             return
         if self.replayed:
             columns = torch.cat([columns, self.ring.draw(self.replayed, self._stream("replay"))])
-        progress = torch.tensor(min(1.0, done / self.job.steps), device=self.device)
+        share = min(1.0, done / self.job.steps)
+        progress = torch.tensor(share, device=self.device)
         order = self._stream("minibatches")
         parts = [part for _ in range(training.epochs) for part in minibatches(columns, training.minibatches, order)]
         losses, norms = [], []
@@ -137,7 +138,7 @@ class _Training:
             losses.append(self._loss(batch))
             if training.target_lags:
                 self._follow()
-            norms.append(self.optimiser.step())
+            norms.append(self.optimiser.step(share))
             if not training.target_lags:
                 self._follow()
             if last:

@@ -18,6 +18,7 @@ _MEANINGS: Final = {
     "minibatches": "each pass is split by environment, time kept whole; `loss` sees one minibatch",
     "replay_ratio": "replayed trajectories beside each fresh one",
     "learning_rate": "Adam's; default: the campaign's",
+    "learning_rate_decay": "the part of the learning rate that is gone by the end, in a straight line; 1: it falls to nothing",
     "max_grad_norm": "clips the norm of the gradient",
     "weight_decay": "Adam's",
     "target_decay": "of the slow parameters behind `traj.target`, per gradient step",

@@ -29,7 +29,12 @@ class AdamState(NamedTuple):
 
 
 def adam(
-    gradients: dict[str, Tensor], state: AdamState, learning_rate: float, max_abs_update: float = 1.0, *, through_square: bool = False
+    gradients: dict[str, Tensor],
+    state: AdamState,
+    learning_rate: float | Tensor,
+    max_abs_update: float = 1.0,
+    *,
+    through_square: bool = False,
 ) -> tuple[dict[str, Tensor], AdamState]:
     """The updates to add to the parameters, and the new state.
 

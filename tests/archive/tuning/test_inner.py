@@ -142,15 +142,17 @@ def test_a_step_is_the_trainers_own() -> None:
     for _ in range(5):
         gradients = {name: torch.randn(value.shape, generator=stream, dtype=torch.float64) for name, value in parameters.items()}
         optimiser.gradient.copy_(torch.cat([gradient.flatten() for gradient in gradients.values()]))
-        optimiser.step()
+        optimiser.step(0.0)
         parameters, state = agent_step(parameters, gradients, state, training, 3e-2)
     for name, value in network.named_parameters():
         assert parameters[name] == pytest.approx(value.detach().numpy(), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["ppo", "dqn", "vmpo"])
+@pytest.mark.parametrize("name", ["ppo", "dqn", "vmpo", "ppo, its rate falling"])
 def test_at_constants_that_stay_an_agent_lives_as_the_trainer_would_have_it(name: str) -> None:
-    program = traced(reference_text(name))
+    name, _, falling = name.partition(",")
+    text = reference_text(name)
+    program = traced(text.replace("TRAINING = {", 'TRAINING = {"learning_rate_decay": 0.9, ') if falling else text)
     agent = scholar(program)
     environments = TASK.make(AGENT.num_envs)
     training = _Training(ProgramRule(program), TASK, agent.job)

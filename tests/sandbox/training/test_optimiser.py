@@ -26,7 +26,7 @@ def test_equals_torch_adamw_with_clipping() -> None:
         reference.zero_grad()
         loss_of(theirs).backward()
         expected = nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
-        assert optimiser.step().item() == pytest.approx(expected.item(), rel=1e-5)
+        assert optimiser.step(0.0).item() == pytest.approx(expected.item(), rel=1e-5)
         reference.step()
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-5, atol=1e-6)
@@ -36,7 +36,7 @@ def test_small_gradients_are_not_scaled_up() -> None:
     net = nn.Linear(1, 1, bias=False)
     optimiser = Optimiser(net, learning_rate=0.01, max_grad_norm=1.0, weight_decay=0.0)
     optimiser.gradient.fill_(0.25)
-    optimiser.step()
+    optimiser.step(0.0)
     assert optimiser.gradient.tolist() == [0.25]
 
 
@@ -58,8 +58,20 @@ def test_learning_rate_is_the_programs_or_the_campaigns() -> None:
         optimiser = Optimiser.of(net, training, 0.5)
         start = net.weight.item()
         optimiser.gradient.fill_(0.1)
-        optimiser.step()
+        optimiser.step(0.0)
         assert start - net.weight.item() == pytest.approx(rate, rel=1e-4)  # Adam's first step is the learning rate
+
+
+@pytest.mark.parametrize(
+    ("decay", "progress", "rate"), [(0.0, 1.0, 0.01), (1.0, 0.0, 0.01), (1.0, 0.25, 0.0075), (0.5, 1.0, 0.005), (1.0, 1.0, 0.0)]
+)
+def test_the_learning_rate_falls_as_declared(decay: float, progress: float, rate: float) -> None:
+    net = nn.Linear(1, 1, bias=False)
+    optimiser = Optimiser.of(net, Training(learning_rate=0.01, learning_rate_decay=decay), 0.5)
+    start = net.weight.item()
+    optimiser.gradient.fill_(0.1)
+    optimiser.step(progress)
+    assert start - net.weight.item() == pytest.approx(rate, rel=1e-4)
 
 
 def test_slow_average_follows() -> None:

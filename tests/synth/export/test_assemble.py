@@ -119,6 +119,14 @@ def test_the_campaigns_agent_is_the_files() -> None:
         assert line in file
 
 
+def test_a_learning_rate_that_falls_falls_in_the_file() -> None:
+    falling = reference_text("a2c").replace("TRAINING = {", 'TRAINING = {"learning_rate_decay": 0.5, ')
+    assert "learning_rate_decay" not in export(reference_text("a2c"), AGENT)
+    file = export(falling, AGENT)
+    assert 'learning_rate_decay = TRAINING["learning_rate_decay"]' in file
+    assert 'group["lr"] = self.learning_rate * (1 - self.learning_rate_decay * progress)' in file
+
+
 def test_a_helper_may_not_hide_what_the_file_needs() -> None:
     with pytest.raises(UsageError, match="gym"):
         export(reference_text("ppo").replace("def loss", "def gym(x):\n    return x\n\n\ndef loss"), AGENT)
