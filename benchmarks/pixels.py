@@ -96,7 +96,8 @@ def _spent(python: str, script: str, game: str, steps: int) -> tuple[float, floa
     ]
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:  # where it writes its event files
-        process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        threads_as_it_likes = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+        process = subprocess.Popen(command, cwd=folder, env=threads_as_it_likes, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
