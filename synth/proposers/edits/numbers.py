@@ -55,8 +55,10 @@ def _set_constant(draft: Draft, name: str, value: int | float) -> None:
 
 
 def change_training(draft: Draft, stream: np.random.Generator, mates: Mates) -> str | None:
-    """Changes one setting of TRAINING within its bounds. Replay is left to programs that can learn from old data, and a falling learning rate
-    to whoever writes a program: on short probes it costs (docs/measurements/atari.md)."""
+    """Changes one setting of TRAINING within its bounds. Replay is left to programs that can learn from old data.
+
+    A falling learning rate is left to whoever writes a program: on short probes it costs (docs/measurements/atari.md).
+    """
     names = ["epochs", "minibatches", "learning_rate", "max_grad_norm", "target_decay"]
     if draft.act.kind != "sample" or draft.mentions("traj.behaviour.log_prob"):
         names.append("replay_ratio")
