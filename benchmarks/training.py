@@ -1,6 +1,6 @@
 """How much of raw emulation is left when an agent learns: PPO from Atari's memory, four passes over each batch, on one thread.
 
-    python benchmarks/training.py [--games Pong Breakout] [--repeats 6] [--steps 16384] [--json]
+    python benchmarks/training.py [--games Pong Breakout] [--repeats 6] [--steps 16384] [--num-envs 16] [--rollout-length 32] [--json]
 
 For each game and repeat: raw stepping of one `ALEInterface` with random actions, then training, then raw stepping again; the ratio is
 training's agent steps per CPU-second over the mean of the two. Beside it, what is left of raw stepping when as many games as training has
@@ -39,7 +39,6 @@ from sandbox.training.trainer import train
 
 GAMES = ("Pong", "Breakout", "SpaceInvaders")
 RAW_STEPS = 4096
-AGENT = AgentSettings()
 
 
 class Repeat(NamedTuple):
@@ -118,7 +117,7 @@ class Stopwatch:
         return (last.steps - first.steps) / (last.cpu - first.cpu)
 
 
-def traced_ppo(num_actions: int, agent: AgentSettings = AGENT) -> Traced:
+def traced_ppo(num_actions: int, agent: AgentSettings) -> Traced:
     """The reference, traced without a sandbox: the text is ours."""
     program = parse(reference_text("ppo"))
     shapes = [minibatch_shape(program.training, agent, num_actions)]
@@ -129,24 +128,24 @@ def traced_ppo(num_actions: int, agent: AgentSettings = AGENT) -> Traced:
         isolation.close()
 
 
-def training_rate(rule: Traced, game: str, steps: int, seed: int) -> float:
+def training_rate(rule: Traced, game: str, agent: AgentSettings, steps: int, seed: int) -> float:
     """Steps per CPU-second of a training that is ended after so many steps."""
     stopwatch = Stopwatch(steps)
-    job = TrainJob(rule=rule, task=f"atari-ram:{game}", agent=AGENT, steps=10_000_000, seed=seed)
+    job = TrainJob(rule=rule, task=f"atari-ram:{game}", agent=agent, steps=10_000_000, seed=seed)
     with contextlib.suppress(Enough):
         train(job, on_progress=stopwatch)
     return stopwatch.rate()
 
 
-def measure_game(game: str, repeats: int, steps: int, say: Callable[[str], None]) -> list[Repeat]:
+def measure_game(game: str, agent: AgentSettings, repeats: int, steps: int, say: Callable[[str], None]) -> list[Repeat]:
     """Interleaved, so that whatever else the machine does hits both alike."""
-    rule = traced_ppo(make_task(f"atari-ram:{game}").num_actions)
-    raw, many = Raw(game), Raw(game, AGENT.num_envs)
+    rule = traced_ppo(make_task(f"atari-ram:{game}").num_actions, agent)
+    raw, many = Raw(game), Raw(game, agent.num_envs)
     raw.measure()
     many.measure()
     found = []
     for number in range(repeats):
-        found.append(Repeat(raw.measure(), training_rate(rule, game, steps, number), many.measure(), raw.measure()))
+        found.append(Repeat(raw.measure(), training_rate(rule, game, agent, steps, number), many.measure(), raw.measure()))
         say(f"{game} {number + 1}/{repeats}: {found[-1].training:.0f} steps per CPU-second, {found[-1].ratio:.3f} of raw")
     return found
 
@@ -155,10 +154,11 @@ def spread(numbers: list[float]) -> dict[str, float]:
     return {"median": statistics.median(numbers), "low": min(numbers), "high": max(numbers)}
 
 
-def show(report: dict[str, dict[str, dict[str, float]]], where: dict[str, str | int | float], repeats: int) -> None:
+def show(report: dict[str, dict[str, dict[str, float]]], where: dict[str, str | int | float], agent: AgentSettings, repeats: int) -> None:
     print(", ".join(f"{name} {value}" for name, value in where.items()))
-    print(f"median (lowest - highest) of {repeats}; agent steps per CPU-second, {AGENT.num_envs} environments, one thread\n")
-    print(f"{'game':16}{'raw ALE':>24}{'PPO, 4 passes':>24}{'ratio':>24}{f'raw, {AGENT.num_envs} games in turns':>24}")
+    rollout = f"rollouts of {agent.num_envs} environments x {agent.rollout_length} steps"
+    print(f"median (lowest - highest) of {repeats}; agent steps per CPU-second, {rollout}, one thread\n")
+    print(f"{'game':16}{'raw ALE':>24}{'PPO, 4 passes':>24}{'ratio':>24}{f'raw, {agent.num_envs} games in turns':>24}")
     for game, figures in report.items():
         raw, training = (
             f"{figures[key]['median']:.0f} ({figures[key]['low']:.0f} - {figures[key]['high']:.0f})" for key in ("raw", "training")
@@ -174,13 +174,15 @@ def main() -> None:
     parser.add_argument("--games", nargs="+", default=list(GAMES), metavar="GAME", choices=sorted(games()))
     parser.add_argument("--repeats", type=int, default=6)
     parser.add_argument("--steps", type=int, default=16_384, help="agent steps of training in each repeat")
+    parser.add_argument("--num-envs", type=int, default=16)
+    parser.add_argument("--rollout-length", type=int, default=32)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    where = machine()
+    where, agent = machine(), AgentSettings(num_envs=options.num_envs, rollout_length=options.rollout_length)
     report = {}
     for game in options.games:
-        found = measure_game(game, options.repeats, options.steps, (lambda line: None) if options.json else print)
+        found = measure_game(game, agent, options.repeats, options.steps, (lambda line: None) if options.json else print)
         raw = [rate for repeat in found for rate in (repeat.raw_before, repeat.raw_after)]
         report[game] = {
             "raw": spread(raw),
@@ -189,9 +191,10 @@ def main() -> None:
             "in turns": spread([repeat.of_raw(repeat.in_turns) for repeat in found]),
         }
     if options.json:
-        print(json.dumps({"machine": where, "repeats": options.repeats, "steps": options.steps, "games": report}))
+        settings = {"agent": agent.model_dump(), "repeats": options.repeats, "steps": options.steps}
+        print(json.dumps({"machine": where, **settings, "games": report}))
     else:
-        show(report, where, options.repeats)
+        show(report, where, agent, options.repeats)
 
 
 if __name__ == "__main__":
