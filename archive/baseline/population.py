@@ -95,7 +95,7 @@ class Group:
         self._policy = prepare(torch.func.vmap(partial(call_policy, policy)))
         born = [self._newborn(agent) for agent in agents]
         self.lives, self.values = (stack([pair[part] for pair in born]) for part in (0, 1))
-        self.enter(0)
+        self.enter()
 
     def settle(self) -> None:
         """From now on the outer loss has the settled cost of entropy."""
@@ -104,10 +104,9 @@ class Group:
         self.learner = self.learner._replace(costs=costs)
         self.moves = self.moves._replace(outer=moves_of_all(self.learner, meta.updates, self._prepare).outer)
 
-    def enter(self, visit: int) -> None:
-        """Every agent enters its world anew. Worlds cannot be saved, so this is done wherever a run may be taken up again."""
-        seeds = [derive(self.spec.seed, "world", agent.number, agent.lives, visit) for agent in self.agents]
-        rows = [agent.environments.reset(seed) for agent, seed in zip(self.agents, seeds, strict=True)]
+    def enter(self) -> None:
+        """Every agent enters the world of its life again. Worlds cannot be saved, so this is done wherever a run may be taken up."""
+        rows = [self._world(agent) for agent in self.agents]
         self.rows = torch.stack(rows)  # [n, B, …]
         self.rewards = torch.zeros(self.rows.shape[:2])
         self.continues = torch.ones(self.rows.shape[:2])
@@ -120,7 +119,7 @@ class Group:
             "agents": [(agent.lives, agent.age, agent.lifetime, agent.score_sum, agent.score_count) for agent in self.agents],
         }
 
-    def restore(self, state: GroupState, visit: int) -> None:
+    def restore(self, state: GroupState) -> None:
         """Takes up what `state` gave; records come back from a file as plain tuples."""
         parameters, slow, adam, rule_state = state["lives"]
         self.lives = Life(parameters, slow, AdamState(*adam), rule_state)
@@ -128,7 +127,7 @@ class Group:
         self.values = ValueState(parameters, AdamState(*adam), *averages)
         for agent, saved in zip(self.agents, state["agents"], strict=True):
             agent.lives, agent.age, agent.lifetime, agent.score_sum, agent.score_count = saved
-        self.enter(visit)
+        self.enter()
 
     def window(self, weights: Weights, step: int) -> Window:
         """One window of every agent of the group, and its meta-gradient `[n, …]`; the agents go on from its end."""
@@ -173,6 +172,10 @@ class Group:
         self.rewards = torch.stack([step.reward for step in steps])
         self.continues = torch.stack([step.continues for step in steps])
 
+    def _world(self, agent: Agent) -> Tensor:
+        """The start `[B, …]` of the world that this life is lived in."""
+        return agent.environments.reset(derive(self.spec.seed, "world", agent.number, agent.lives))
+
     def _newborn(self, agent: Agent) -> tuple[Life, ValueState]:
         """Fresh networks, optimisers and state; a lifetime drawn. First lives are cut short at random, so that ages spread."""
         stream = numpy_stream(self.spec.seed, "life", agent.number, agent.lives)
@@ -188,7 +191,7 @@ class Group:
         """A new life in this row; the world is drawn anew too."""
         life, value = self._newborn(agent)
         self.lives, self.values = replace_row(self.lives, row, life), replace_row(self.values, row, value)
-        self.rows[row] = agent.environments.reset(derive(self.spec.seed, "world", agent.number, agent.lives, 0))
+        self.rows[row] = self._world(agent)
         self.rewards[row], self.continues[row] = 0.0, 1.0
 
 

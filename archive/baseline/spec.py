@@ -34,6 +34,7 @@ class MetaSettings(Record):
     take_off: float | None = Field(None, gt=0)  # median norm of meta-gradients in 20 steps from which on the next two hold; None: never
     settled_learning_rate: float = Field(5e-4, gt=0)  # from there by half a cosine to the final one
     settled_policy_entropy: float = Field(5e-2, ge=0)
+    averaged: int = Field(0, ge=0)  # meta-steps at the end whose mean weights are kept; the last weights alone where 0; the paper's 0
     gradient: Literal["normalize", "clip"] = "normalize"  # each agent's, to or at norm 1; clip
     policy_entropy: float = Field(1e-2, ge=0)
     prediction_entropy: float = Field(1e-3, ge=0)
@@ -44,6 +45,12 @@ class MetaSettings(Record):
     value_learning_rate: float = Field(1e-3, gt=0)  # 3e-4
     keep_every: int | None = Field(None, ge=1)  # meta-steps between networks that are kept on the way; None: the last alone
     recorded: bool = True  # a third less time a meta-step, for half a minute at the start
+
+    @model_validator(mode="after")
+    def _mean_of_steps_taken(self) -> MetaSettings:
+        if self.averaged > self.steps:
+            raise ValueError(f"averaged = {self.averaged} must be at most steps = {self.steps}")
+        return self
 
 
 class BaselineSpec(Record):

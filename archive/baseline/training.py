@@ -29,7 +29,7 @@ from sandbox.rules.meta.weights import save
 from sandbox.rules.meta_network import MetaNetworkRule
 
 ENTER_EVERY = 50
-"""Meta-steps between two points where a killed run may go on. All agents enter their worlds anew there, killed or not."""
+"""Meta-steps between two points where a killed run may go on. All agents enter their worlds again there, killed or not."""
 
 WATCHED = 20
 """Meta-steps of whose gradients the median says whether the population has begun to learn."""
@@ -53,6 +53,7 @@ class MetaTraining:
         self.spec, self.folder = spec, folder
         self.network = first_network(spec)
         self.weights: Weights = parameters_of(self.network)
+        self.mean = self.weights  # of the last steps
         self.groups = make_groups(spec, MetaNetworkRule(self.network))
         agents = sum(len(group.agents) for group in self.groups)
         self.adam = AdamState.fresh({name: value.expand(agents, *value.shape) for name, value in self.weights.items()})
@@ -68,7 +69,7 @@ class MetaTraining:
             if self.step % ENTER_EVERY == 0:
                 self._save()
                 for group in self.groups:
-                    group.enter(self.step)
+                    group.enter()
             point = self.advance()
             with (self.folder / "curves.jsonl").open("a", encoding="utf-8") as file:
                 file.write(point.model_dump_json() + "\n")
@@ -80,7 +81,7 @@ class MetaTraining:
         return self._write("network.safetensors")
 
     def _write(self, name: str) -> MetaNetwork:
-        """The network of this moment, with its card, into the run's folder."""
+        """The network of this moment with its card, into the run's folder."""
         network = self.current()
         save(network, self.folder / name, self._card())
         return network
@@ -103,6 +104,7 @@ class MetaTraining:
         updates, self.adam = adam(scaled, self.adam, rate, max_abs_update=math.inf)
         self.weights = {name: value + updates[name].mean(0) for name, value in self.weights.items()}
         self.step += 1
+        self._average()
         self._watch(norms.median().item())
         losses = torch.cat([window.loss for window in windows])
         entropies = torch.cat([window.outer.entropy for window in windows])
@@ -113,6 +115,14 @@ class MetaTraining:
             learning_rate=rate,
             entropy=entropies.mean().item(),
             scores=scores(self.groups),
+        )
+
+    def _average(self) -> None:
+        """The mean of the weights over the last steps (Polyak and Juditsky 1992), and before these the weights themselves."""
+        meta = self.spec.meta
+        taken = max(1, self.step - (meta.steps - meta.averaged))
+        self.mean = (
+            self.weights if taken == 1 else {name: value + (self.weights[name] - value) / taken for name, value in self.mean.items()}
         )
 
     def _watch(self, norm: float) -> None:
@@ -128,8 +138,8 @@ class MetaTraining:
             group.settle()
 
     def current(self) -> MetaNetwork:
-        """The network with the weights of this moment."""
-        self.network.load_state_dict(self.weights)
+        """The network as it would be kept if the run ended now."""
+        self.network.load_state_dict(self.mean)
         return self.network
 
     def _open(self) -> None:
@@ -141,11 +151,11 @@ class MetaTraining:
         if not state_file.exists():
             return
         state: dict[str, Any] = torch.load(state_file, weights_only=True)
-        self.step, self.weights = state["step"], state["weights"]
+        self.step, self.weights, self.mean = state["step"], state["weights"], state["mean"]
         self.settled, self.norms = state["settled"], state["norms"]
         self.adam = AdamState(*state["adam"])
         for group, saved in zip(self.groups, state["groups"], strict=True):
-            group.restore(saved, self.step)
+            group.restore(saved)
         if self.settled is not None:
             self._settle()
         self._trim_curves()
@@ -162,6 +172,7 @@ class MetaTraining:
             "settled": self.settled,
             "norms": self.norms,
             "weights": self.weights,
+            "mean": self.mean,
             "adam": tuple(self.adam),
             "groups": [group.state() for group in self.groups],
         }

@@ -119,6 +119,14 @@ META_WORLDS: dict[str, Probe] = {
         chance=0.18033516420449308,
         optimum=1.0,
     ),
+    "wide-bandit": Probe(
+        "sandbox.tasks.probes.wide_bandit",
+        "WideBandit",
+        "finding one action in nine, wherever it is",
+        "one that suits a single number of actions",
+        chance=10 / 9,
+        optimum=10.0,
+    ),
 }
 """Worlds drawn anew by every `reset(seed)`: for meta-training, where a life is lived in one. They judge no program, since the final exam
 would be sat in another world than the one learned in."""

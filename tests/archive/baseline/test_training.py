@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from archive.baseline.curves import read_curve
 from archive.baseline.spec import BaselineSpec, MetaSettings, TaskEntry
@@ -44,7 +45,9 @@ def spec(steps: int = 60) -> BaselineSpec:
             rollout_length=3,
             learning_rate=1e-2,
         ),
-        meta=MetaSettings(steps=steps, updates=2, validation_length=4, recorded=False, take_off=1e-9, keep_every=20),
+        meta=MetaSettings(
+            steps=steps, updates=2, validation_length=4, recorded=False, take_off=1e-9, keep_every=20, averaged=min(steps, 20)
+        ),
     )
 
 
@@ -80,6 +83,32 @@ def test_the_written_network_is_the_learned_one(tmp_path: Path) -> None:
     for learned in ("trajectory_lstm.linear.weight", "meta_lstm.weight", "y_head.weight", "z_head.bias", "policy_head.weight"):
         assert not read.get_parameter(learned).equal(before[learned]), f"{learned} was not learned"
     assert [json.loads(line)["step"] for line in (tmp_path / "curves.jsonl").read_text().splitlines()] == [1, 2]
+
+
+def test_the_mean_of_the_last_weights_is_kept(tmp_path: Path) -> None:
+    training, seen = MetaTraining(spec(steps=30), tmp_path), []
+    network = training.run(lambda point: seen.append(training.weights))
+    for name, value in network.named_parameters():
+        assert value.allclose(torch.stack([weights[name] for weights in seen[10:]]).mean(0), rtol=0, atol=1e-6)
+    assert load(tmp_path / "network-20.safetensors").gate.bias.allclose(
+        torch.stack([weights["gate.bias"] for weights in seen[10:20]]).mean(0), rtol=0, atol=1e-6
+    ), "what is kept on the way is the mean so far"
+    assert not network.gate.bias.equal(seen[-1]["gate.bias"])
+
+
+def test_a_mean_of_more_steps_than_are_taken_is_refused() -> None:
+    with pytest.raises(ValueError, match="averaged = 20 must be at most steps = 10"):
+        MetaSettings(steps=10, averaged=20)
+
+
+def test_worlds_last_for_a_life(tmp_path: Path) -> None:
+    [group] = MetaTraining(spec(), tmp_path).groups
+    first = group.rows
+    group.enter()
+    assert group.rows.equal(first), "entering again is entering the same"
+    group._bear(0, group.agents[0])
+    assert not group.rows[0].equal(first[0])
+    assert group.rows[1].equal(first[1])
 
 
 def test_a_folder_keeps_to_its_spec(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sandbox.tasks.probes.immediate_credit import ImmediateCredit
 from sandbox.tasks.probes.many_actions import ManyActions
 from sandbox.tasks.probes.noisy_rewards import RIGHT_NOISE, WRONG_NOISE, NoisyRewards
 from sandbox.tasks.probes.reward_scale import LargeRewards, SmallRewards
+from sandbox.tasks.probes.wide_bandit import PATIENCE, RIGHT, WRONG, WideBandit
 
 MANY = 20_000
 ANSWERS = {ImmediateCredit: [0, 1, 2] * 3, ManyActions: [0, 3, 6, 9, 12, 15], NoisyRewards: [0, 1, 2], SmallRewards: [0, 1, 2] * 2}
@@ -78,3 +79,67 @@ def test_the_goal_flips_once_after_so_many_episodes_of_all_environments(num_envs
     assert scores == [10.0] * half + [0.0] * half
     again = worlds.reset(0)
     assert float(worlds.step(again.argmax(-1) % 2).reward.mean()) == 1.0
+
+
+def play(worlds: WideBandit, seen: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, dict[int, int]]:
+    """An episode with the action of each context: what is seen next, scores, and contexts to the actions that were right there."""
+    right = {}
+    for _ in range(worlds.length):
+        context = seen.argmax(-1)
+        step = worlds.step(actions[context])
+        right.update({int(each): int(actions[each]) for each in context[step.reward == 1]})
+        seen = step.observation
+    return seen, step.score, right
+
+
+def answers(worlds: WideBandit, seed: int) -> tuple[Tensor, dict[int, int]]:
+    """Contexts to right actions, by an episode of each action; and what is seen after."""
+    worlds.evaluation, found, seen = True, {}, worlds.reset(seed)
+    for action in range(worlds.num_actions):
+        seen, _, right = play(worlds, seen, torch.full((worlds.contexts,), action))
+        found |= right
+    return seen, found
+
+
+def test_every_seed_has_a_wide_bandit_of_its_own_and_the_same_seed_the_same() -> None:
+    worlds = WideBandit(40, "cpu")
+    found = [answers(worlds, seed)[1] for seed in range(8)]
+    assert found == [answers(worlds, seed)[1] for seed in range(8)]
+    assert len({tuple(sorted(each.items())) for each in found}) == 8
+    assert len({len(each) for each in found}) > 2, "they differ in the number of contexts"
+    assert {action for each in found for action in each.values()} == set(range(9))
+
+
+def test_a_wide_bandit_pays_coins_whose_chances_are_drawn() -> None:
+    chances = []
+    for seed in range(8):
+        worlds = WideBandit(MANY // 10, "cpu")
+        context, best = worlds.reset(seed).argmax(-1), answers(WideBandit(40, "cpu"), seed)[1]
+        coins = worlds.step(torch.zeros(len(context), dtype=torch.int64)).reward
+        assert set(coins.tolist()) <= {0.0, 1.0}
+        right = torch.tensor([best[int(each)] == 0 for each in context])
+        chances += [(float(coins[right].mean()), float(coins[~right].mean()))] if right.any() else []
+    assert len(set(chances)) == len(chances) > 2
+    for paid, unpaid in chances:
+        assert RIGHT[0] - 0.1 < paid <= RIGHT[1]
+        assert WRONG[0] <= unpaid < WRONG[1] + 0.1
+
+
+def test_in_some_wide_bandits_the_goal_changes_everywhere_when_its_time_is_over() -> None:
+    changes = []
+    for seed in range(12):
+        worlds = WideBandit(40, "cpu")
+        seen, found = answers(worlds, seed)  # 360 episodes
+        best = torch.tensor([found.get(context, 0) for context in range(worlds.contexts)])
+        scores = []
+        for _ in range(PATIENCE[1] // 40):
+            seen, score, _ = play(worlds, seen, best)
+            scores.append(float(score.mean()))
+        assert scores[0] == worlds.length
+        fell = next((episodes for episodes, score in enumerate(scores) if score != worlds.length), None)
+        if fell is not None:
+            assert scores[fell] == 0
+            changes.append(360 + 40 * fell)
+    assert 2 <= len(changes) <= 8
+    assert min(changes) >= PATIENCE[0]
+    assert len(set(changes)) > 1

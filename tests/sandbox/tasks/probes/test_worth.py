@@ -65,7 +65,7 @@ def test_the_best_policy_scores_the_optimum_and_no_more(name: str) -> None:
     assert mean_score(worlds, BEST[name])[0] == pytest.approx(SKILLS[name].optimum, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", [*BEST, "corridor"])
+@pytest.mark.parametrize("name", [*BEST, "corridor", "wide-bandit"])
 def test_random_play_scores_as_said(name: str) -> None:
     worlds = world(name)
     stream = torch.Generator().manual_seed(5)
@@ -88,4 +88,4 @@ def test_doing_always_the_same_is_far_from_the_optimum(name: str) -> None:
 @pytest.mark.parametrize("name", ["catch", "immediate-credit", *META_WORLDS])
 def test_worlds_for_meta_training_can_be_stacked(name: str) -> None:
     worlds = world(name, 2)
-    assert (worlds.observation_size, worlds.num_actions) == (SHARED_SIZE, 3)
+    assert (worlds.observation_size, worlds.num_actions) == (SHARED_SIZE, 9 if name == "wide-bandit" else 3)
