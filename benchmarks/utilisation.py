@@ -71,7 +71,7 @@ def main() -> None:
         if arguments.reply_seconds:
             from tests.synth.endpoint import Endpoint
 
-            server = stack.enter_context(Endpoint(_reply, delay=arguments.reply_seconds))
+            server = stack.enter_context(Endpoint(reply, delay=arguments.reply_seconds))
             settings += ['proposer.kind="openai"', 'proposer.model="mutations"', f'proposer.base_url="{server.url}"']
         spec = load_spec(arguments.spec, settings).resolved().model_copy(update={"holdout": None})
         archive = open_archive(folder / "archive.sqlite")
@@ -94,12 +94,22 @@ def _report(meter: Meter, funnel: dict[str, int], seconds: float, as_json: bool)
         print(f"{phase:10} {length:6.0f} s   workers busy {busy:.3f}")
 
 
-def _reply(prompt: Prompt, nth: int) -> str:
+def reply(prompt: Prompt, nth: int) -> str:
     """A mutated reference, another one for every question."""
     names = reference_names()
     text = reference_text(names[nth % len(names)])
-    parent = Elite.model_validate(
-        {"id": program_id(text), "title": "", "text": text, "proposer": "", "operator": "", "number": 0, "campaign": ""}
+    parent = Elite(
+        id=program_id(text),
+        title="",
+        text=text,
+        proposer="",
+        operator="",
+        parents=(),
+        number=0,
+        campaign="",
+        rung=0,
+        score=None,
+        descriptor=None,
     )
     stream = numpy_stream(0, "reply", nth, prompt.user[-200:])
     return f"```python\n{MutationProposer('mutation').propose(Context(number=nth, parents=(parent,)), stream).text}\n```"
