@@ -383,7 +383,7 @@ def main() -> None:
     parser.add_argument("--tasks", default=TASKS, help="with commas between")
     parser.add_argument("--steps", type=int, default=STEPS, help="of one training")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings a task")
-    parser.add_argument("--alpha", type=float, default=0.05, help="how often a race may stop what is not below its bar")
+    parser.add_argument("--alpha", type=float, default=0.2, help="how often a race may stop what is not below its bar")
     parser.add_argument("--orders", type=int, default=20, help="in which the programs are proposed")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--record", type=Path, default=cache, help="file of trainings that need not be done again")

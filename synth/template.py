@@ -44,7 +44,7 @@ steps = 20000             # environment steps of one training
 seeds = 3                 # trainings a task
 # race = false            # one run after the other, until the whole would clearly end below `promote` and its cell, or above `promote`
 # keep = 3                # in place of its cell: the third best of all, where only the best few are wanted
-# alpha = 0.05            # how often that may happen to a program that is not
+# alpha = 0.2             # how often that may at most happen to a program that is not
 promote = 0.8
 share = 0.25              # and only if it is among the best quarter of the programs so far: what comes next is dear
 

@@ -58,7 +58,7 @@ def test_a_campaign_finds_the_same_best_and_pays_for_what_it_would_have_trained(
         trained, total = len(inner.trained), sum(one.seconds for one in whole)
         with closing(open_archive(None)) as archive:
             found = economy.run_campaign(made, [RUNG], known, archive)
-            assert found.seconds == archive.device_seconds("economy") < 0.7 * total
+            assert found.seconds == archive.device_seconds("economy") < 0.75 * total
         assert set(found.best) == set(economy.best_of(whole, RUNG))
         assert len(inner.trained) - trained == _failed_again(inner, trained), "only failures are not recorded"
     with closing(ArithmeticExecutor()) as inner, closing(open_archive(None)) as archive:
