@@ -81,7 +81,7 @@ class MetaTraining:
         return self._write("network.safetensors")
 
     def _write(self, name: str) -> MetaNetwork:
-        """The network of this moment with its card, into the run's folder."""
+        """The network of this moment, with its card, into the run's folder."""
         network = self.current()
         save(network, self.folder / name, self._card())
         return network
