@@ -111,7 +111,7 @@ def _curves(report: BenchmarkReport, figure: Any, rows: int) -> None:
         _curve(axes, task, report)
     for axes in grid[len(report.tasks) :]:
         axes.set_axis_off()
-    figure.supylabel("return while training (mean over seeds)", fontsize=9)
+    figure.supylabel("return, mean of seeds", fontsize=9)
     figure.supxlabel("agent steps; dotted: random play, dashed: the baseline's final agents", fontsize=9)
 
 
