@@ -25,7 +25,7 @@ below the bar, by what a quarter of runs can cost that count as half a baseline 
 the bar, the runs in the middle bring at least the bar on average and the best quarter no less each, so the clipped mean is at least the bar
 less h. (What the clipping takes from the middle above, the best quarter makes up for, as long as it is no more than half a baseline for
 each of them.) Without the mark, programs that fail one task of four and are good elsewhere, and are among the best by their score, were
-stopped, with many seeds all of them (docs/measurements/selection.md). For the second bettor the mark lies as far above `promote`.
+stopped, with many seeds nearly all of them (docs/measurements/selection.md). For the second bettor the mark lies as far above `promote`.
 """
 
 from __future__ import annotations

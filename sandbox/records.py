@@ -389,7 +389,7 @@ class Rung(Record):
     share: float | None = Field(None, gt=0, le=1)
     race: bool = False
     keep: int | None = Field(None, ge=1)
-    alpha: float = Field(0.2, gt=0, le=0.5)  # a bound for any scores; simulations come to a tenth of it
+    alpha: float = Field(0.2, gt=0, le=0.5)  # a bound for any scores; simulations stay far below it
     evaluation_episodes: int = Field(16, ge=1)
     task_settings: TaskSettings = TaskSettings()
 

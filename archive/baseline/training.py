@@ -151,6 +151,8 @@ class MetaTraining:
         if not state_file.exists():
             return
         state: dict[str, Any] = torch.load(state_file, weights_only=True)
+        if "mean" not in state:
+            raise UsageError(f"{self.folder} holds the run of an older version, whose worlds were drawn otherwise.", "Give another --out.")
         self.step, self.weights, self.mean = state["step"], state["weights"], state["mean"]
         self.settled, self.norms = state["settled"], state["norms"]
         self.adam = AdamState(*state["adam"])

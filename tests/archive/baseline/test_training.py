@@ -117,6 +117,15 @@ def test_a_folder_keeps_to_its_spec(tmp_path: Path) -> None:
         MetaTraining(spec(steps=2), tmp_path)
 
 
+def test_a_run_of_an_older_version_is_refused(tmp_path: Path) -> None:
+    MetaTraining(spec(steps=1), tmp_path).run()
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["mean"]
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(UsageError, match="older version"):
+        MetaTraining(spec(steps=1), tmp_path)
+
+
 @pytest.mark.parametrize(("field", "value"), [("action_model", "mlp"), ("device", "cuda")])
 def test_agents_that_cannot_be_trained_are_refused(field: str, value: str) -> None:
     document = spec().model_dump()
