@@ -103,7 +103,7 @@ class Scholar:
         rollout = self.ring.claim()
         self.collector.collect(rollout, self._progress(), self._stream("acting", self.rollouts))
         for network in (self.network, self.judge):
-            network.observe(rollout.observation)
+            network.observe(rollout.observation, rollout.actions)
         self.fresh = self._lesson(self.ring.fresh())
         self.rollouts += 1
 

@@ -36,9 +36,10 @@ class AgentNetwork(nn.Module):
             outputs |= self.action_heads(embedding)
         return {name: outputs[name] for name in self.names}
 
-    def observe(self, observation: Tensor) -> None:
-        """Learns the observations' scale from `[..., *shape]`; the trainer calls it; acting and evaluating change nothing."""
-        self.torso.observe(observation)
+    def observe(self, observation: Tensor, actions: Tensor) -> None:
+        """Learns how to look from observations `[T+1, B, *shape]` and the actions `[T, B]` between them; the trainer calls it; acting and
+        evaluating change nothing."""
+        self.torso.observe(observation, actions)
 
 
 def make_network(

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, TypeVar
 import torch
 from torch import Tensor, nn
 
-from sandbox.agents.standardise import Standardise
+from sandbox.agents.memory import Memory
 from sandbox.errors import UsageError
 from sandbox.records import AgentSettings, ObservationSpec
 
@@ -42,8 +42,8 @@ class Torso(nn.Module):
         """`[N, *shape]` to `[N, width]`."""
         raise NotImplementedError
 
-    def observe(self, observation: Tensor) -> None:
-        """Learns the observations' scale from `[..., *shape]`, where the torso has one to learn."""
+    def observe(self, observation: Tensor, actions: Tensor) -> None:
+        """Learns how to look, where there is that to learn, from observations `[T+1, B, *shape]` and the actions `[T, B]` between."""
 
 
 def make_torso(observation: ObservationSpec, settings: AgentSettings, generator: torch.Generator) -> Torso:
@@ -78,7 +78,8 @@ def _kind(observation: ObservationSpec, settings: AgentSettings) -> Literal["mlp
 class MLP(Torso):
     """Flattens, then linear layers with ReLU, the last without it if `linear_out` (DiscoRL's agent).
 
-    Bytes of memory are standardised by what was observed, others scaled to [-1, 1].
+    Bytes of memory are standardised by what was observed, with their nearness to what the agent moves beside them; others are scaled to
+    [-1, 1].
     """
 
     def __init__(
@@ -86,16 +87,17 @@ class MLP(Torso):
     ) -> None:
         super().__init__()
         self.linear_out = linear_out
-        self.standardise = Standardise(observation.shape) if observation.kind == "ram" else None
-        sizes = (math.prod(observation.shape), *hidden)
+        inputs = math.prod(observation.shape)
+        self.memory = Memory(inputs) if observation.kind == "ram" else None
+        sizes = (inputs if self.memory is None else self.memory.width, *hidden)
         self.layers = nn.ModuleList(linear(*pair, RELU_GAIN, generator) for pair in pairwise(sizes))
         self.width = sizes[-1]
 
     def forward(self, observation: Tensor) -> Tensor:
         """`[N, *shape]` to `[N, width]`."""
         x = observation.flatten(1)
-        if x.dtype == torch.uint8 and self.standardise is not None:
-            x = self.standardise(x)
+        if self.memory is not None:
+            x = self.memory(x)
         elif x.dtype == torch.uint8:
             x = x.to(self.layers[0].weight.dtype).mul_(2 / 255).sub_(1)  # type: ignore[arg-type]
         *inner, last = self.layers
@@ -104,10 +106,10 @@ class MLP(Torso):
         x = last(x)
         return x if self.linear_out else torch.relu(x)
 
-    def observe(self, observation: Tensor) -> None:
-        """Bytes of memory `[..., 128]` set the scale of those to come."""
-        if observation.dtype == torch.uint8 and self.standardise is not None:
-            self.standardise.observe(observation)
+    def observe(self, observation: Tensor, actions: Tensor) -> None:
+        """Bytes of memory `[T+1, B, 128]` and the actions between teach how those to come are looked at."""
+        if self.memory is not None:
+            self.memory.observe(observation, actions)
 
 
 class Conv(Torso):

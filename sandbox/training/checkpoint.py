@@ -27,7 +27,7 @@ from sandbox.training.replay import RingState
 RESTART_STEPS = 500_000
 """Agent steps between two restarts, some minutes of Atari. Part of what a result is: changing it changes long trainings' numbers."""
 
-VERSION = 3
+VERSION = 4
 
 
 class Checkpoint(TypedDict):
@@ -38,7 +38,7 @@ class Checkpoint(TypedDict):
     update: int  # rollouts done
     seconds: float  # device-seconds used
     optimiser: OptimiserState
-    scale: dict[str, Tensor]  # of observations, as the network learned it
+    scale: dict[str, Tensor]  # how the network has learned to look at observations
     target: Tensor | None
     rule_state: dict[str, Tensor]
     ring: RingState

@@ -110,7 +110,7 @@ class _Training:
             episodes = collector.collect(rollout, done / self.job.steps, self._stream("acting", self.job.agent.device))
             self.logbook.acted(done, rollout, episodes)
             for network in self._networks():
-                network.observe(rollout.observation)
+                network.observe(rollout.observation, rollout.actions)
             self._learn(done + self.steps_per_update)
 
             self.update += 1

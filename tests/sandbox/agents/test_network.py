@@ -12,6 +12,7 @@ from sandbox.records import AgentSettings, Head, ObservationSpec
 
 VECTOR = ObservationSpec(shape=(5,), dtype="float32", kind="vector")
 RAM = ObservationSpec(shape=(128,), dtype="uint8", kind="ram")
+BYTES = ObservationSpec(shape=(5,), dtype="uint8", kind="vector")
 SMALL = ObservationSpec(shape=(4, 42, 42), dtype="uint8", kind="pixels")
 LARGE = ObservationSpec(shape=(4, 84, 84), dtype="uint8", kind="pixels")
 LOGITS, VALUE = Head(name="logits", per_action=True, size=1), Head(name="value", per_action=False, size=1)
@@ -35,7 +36,7 @@ def bytes_of(observation: ObservationSpec, number: int) -> torch.Tensor:
     ("observation", "settings", "torso"),
     [
         (VECTOR, {}, 5 * 64 + 64 + 64 * 64 + 64),
-        (RAM, {"hidden": (32,)}, 128 * 32 + 32),
+        (RAM, {"hidden": (32,)}, (128 + 32 * 9) * 32 + 32),  # bytes, and 9 bins of 32 pairs
         (SMALL, {}, 4 * 16 * 64 + 16 + 16 * 16 * 16 + 16 + 144 * 128 + 128),  # 42 -> 9 -> 3 pixels
         (LARGE, {}, 8_224 + 32_832 + 36_928 + 3136 * 512 + 512),  # 84 -> 20 -> 9 -> 7 pixels
         (LARGE, {"torso": "impala"}, 592 + 4 * 2_320 + 4_640 + 4 * 9_248 + 9_248 + 4 * 9_248 + 32 * 11 * 11 * 256 + 256),
@@ -50,7 +51,7 @@ def test_parameter_counts(observation: ObservationSpec, settings: dict, torso: i
 
 @pytest.mark.parametrize("observation", [VECTOR, RAM, SMALL, LARGE])
 def test_every_head_has_its_declared_shape_in_the_order_of_declaration(observation: ObservationSpec) -> None:
-    outputs = born(observation, ALL)(bytes_of(observation, 2).float())
+    outputs = born(observation, ALL)(bytes_of(observation, 2))
     assert {name: tuple(output.shape) for name, output in outputs.items()} == {
         "z": (2, 3, 5), "logits": (2, 3), "value": (2,), "y": (2, 7), "one": (2, 3, 1)}  # fmt: skip
     assert list(outputs) == [head.name for head in ALL]
@@ -82,7 +83,9 @@ def test_what_a_head_is_called_changes_nothing() -> None:
     assert torch.equal(one["value"], two["critic"])
 
 
-@pytest.mark.parametrize(("observation", "scale"), [(RAM, lambda x: x / 127.5 - 1), (SMALL, lambda x: x / 255), (LARGE, lambda x: x / 255)])
+@pytest.mark.parametrize(
+    ("observation", "scale"), [(BYTES, lambda x: x / 127.5 - 1), (SMALL, lambda x: x / 255), (LARGE, lambda x: x / 255)]
+)
 def test_bytes_are_scaled_inside(observation: ObservationSpec, scale) -> None:
     network, raw = born(observation), bytes_of(observation, 3)
     torch.testing.assert_close(network(raw), network(scale(raw.float())), atol=1e-5, rtol=1e-4)

@@ -61,10 +61,10 @@ SAME = {
     "other words": (PPO, changed(PPO, ("advantages", "a"), ("surrogate", "gain"), ("clipped policy gradient", "by another name"))),
     "constants written in": (
         PPO,
-        changed(PPO, ("c.clip", "0.1"), ("c.value_cost", "0.5"), ('"clip": 0.1, ', ""), (', "value_cost": 0.5', "")),
+        changed(PPO, ("c.clip", "0.2"), ("c.value_cost", "0.5"), ('"clip": 0.2, ', ""), (', "value_cost": 0.5', "")),
     ),
     "a constant renamed": (PPO, changed(PPO, ("c.clip", "c.range"), ('"clip"', '"range"'))),
-    "a constant nobody reads": (PPO, changed(PPO, ('"clip": 0.1', '"clip": 0.1, "spare": 3.0'))),
+    "a constant nobody reads": (PPO, changed(PPO, ('"clip": 0.2', '"clip": 0.2, "spare": 3.0'))),
     "loop for recursion": (PPO, changed(PPO, (RL_GAE, LOOP_GAE))),
     "the mean taken early": (
         PPO,
@@ -93,7 +93,7 @@ DIFFERENT = {
     "the campaign's learning rate": (PPO, changed(PPO, (', "learning_rate": 2.5e-3', ""))),
     "exploration": (DQN, changed(DQN, ("(1.0, 0.05, 0.5)", "(1.0, 0.1, 0.5)"))),
     "how it acts": (DQN, changed(DQN, ('"epsilon_greedy", "epsilon": (1.0, 0.05, 0.5)', '"softmax", "temperature": 0.1'))),
-    "a constant": (PPO, changed(PPO, ('"clip": 0.1', '"clip": 0.11'))),
+    "a constant": (PPO, changed(PPO, ('"clip": 0.2', '"clip": 0.21'))),
     "a constant of the carried state": (VMPO, changed(VMPO, ('"dual_rate": 0.05', '"dual_rate": 0.06'))),
     "a bound never reached": (TWO_CRITICS, changed(TWO_CRITICS, ("1e7", "1e8"))),
     "late progress": (TWO_CRITICS, changed(TWO_CRITICS, ("0.5, 1.0)", "0.6, 1.0)"))),

@@ -96,7 +96,7 @@ def test_act_reduces_a_vector_head() -> None:
 
 
 def test_an_unused_constant_is_a_warning() -> None:
-    program = parse(PPO.replace('"clip": 0.1', '"clip": 0.1, "spare": 1.0'))
+    program = parse(PPO.replace('"clip": 0.2', '"clip": 0.2, "spare": 1.0'))
     assert program.warnings == ("The constant 'spare' is never used.",)
 
 

@@ -1,0 +1,136 @@
+"""How near everything is to what the agent moves.
+
+In most games it counts whether two things meet: ball and paddle, bomb and gun. Memory holds where they are, each in a byte of its own, but
+that two bytes *agree* is a fact about both, which a small network learns from far more play than it gets. So the bytes that answer to the
+agent's actions are looked for (contingency awareness: Bellemare, Veness and Bowling 2012, "Investigating contingency awareness using Atari
+2600 games"), and the differences of others to them are shown in soft bins, as radial basis functions (Broomhead and Lowe 1988).
+
+Nothing is known of any game: what is looked for is found in the first moments of play, and kept from then on.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+OWN = 2
+"""The most bytes that count as moved by the agent: one may hold the stick and another what it moves."""
+
+LEAST_ANSWER = 0.25
+"""Of the best: a second byte that answers less than that is another thing."""
+
+PAIRS = 32
+"""Differences that are shown."""
+
+SPACING = 6.0
+"""Between the centres of neighbouring bins, and the width of each, in the units that memory has, which are mostly pixels."""
+
+BINS = 9
+"""Centres on both sides of 0: nearness ends some 30 away."""
+
+HEIGHT = 2.0
+"""Of a bin, where it is full. Most are empty most of the time: at a height of 1 the bytes beside them, of variance 1, drown them."""
+
+ROWS, TICKS = 2048, 128
+"""So much play is looked at, in steps of all environments and of each: games often begin with a second in which nothing answers."""
+
+JUMP = 24
+"""A byte that changes by more wrapped around, was drawn anew, or holds no place at all."""
+
+VALUES = 16
+"""A byte with fewer holds no place that one could move along."""
+
+ACTIONS = 18
+"""The most that an Atari game has."""
+
+FAR = 1e6
+"""Where centres lie before the bytes are known: every bin is empty there."""
+
+
+class Nearness(nn.Module):
+    """Bytes `[N, M]` to `[N, width]` in [0, `HEIGHT`]. All zero until enough was observed, or for ever where no byte answers.
+
+    Pairs and statistics are buffers that only `observe` changes. They are no part of the state dict, which holds what gradients teach.
+    """
+
+    own: Tensor  # [pairs] int64, the byte that the agent moves
+    other: Tensor  # the same, the byte that comes near it
+    centres: Tensor  # [BINS]
+    ticks: Tensor  # steps of each environment that were observed
+    rows: Tensor  # steps of all
+    taken: Tensor  # [ACTIONS] how often each action was
+    moved: Tensor  # [ACTIONS, M] sums of the changes that followed it
+    squares: Tensor  # [M] sum of their squares
+    met: Tensor  # [M, 256] which values a byte was seen to have
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.width = PAIRS * BINS
+        for name in ("own", "other"):
+            self.register_buffer(name, torch.zeros(PAIRS, dtype=torch.int64), persistent=False)
+        self.register_buffer("centres", torch.full((BINS,), FAR), persistent=False)
+        for name in ("ticks", "rows"):
+            self.register_buffer(name, torch.zeros((), dtype=torch.int64), persistent=False)
+        for name, shape in (("taken", (ACTIONS,)), ("moved", (ACTIONS, size)), ("squares", (size,))):
+            self.register_buffer(name, torch.zeros(shape), persistent=False)
+        self.register_buffer("met", torch.zeros(size, 256, dtype=torch.bool), persistent=False)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """`[N, width]` in the buffers' precision."""
+        bytes_ = raw.to(self.centres.dtype)
+        apart = bytes_.index_select(-1, self.other) - bytes_.index_select(-1, self.own)
+        return HEIGHT * torch.exp(-(((apart.unsqueeze(-1) - self.centres) / SPACING) ** 2)).flatten(-2)
+
+    @torch.no_grad()
+    def observe(self, raw: Tensor, actions: Tensor) -> None:
+        """Looks at bytes `[T+1, B, M]` and the actions `[T, B]` between them, until it has seen enough to settle the pairs."""
+        if self._seen_enough():
+            return
+        self._count(raw, actions)
+        if self._seen_enough():
+            self._settle()
+
+    def _seen_enough(self) -> bool:
+        return int(self.rows) >= ROWS and int(self.ticks) >= TICKS
+
+    def _count(self, raw: Tensor, actions: Tensor) -> None:
+        change = (raw[1:].to(self.moved.dtype) - raw[:-1].to(self.moved.dtype)).flatten(0, 1)
+        change = torch.where(change.abs() <= JUMP, change, 0.0)
+        took = nn.functional.one_hot(actions.flatten(), ACTIONS).to(change.dtype)
+        self.taken.add_(took.sum(0))
+        self.moved.add_(took.T @ change)
+        self.squares.add_(change.square().sum(0))
+        columns = torch.arange(raw.shape[-1], device=raw.device)
+        self.met[columns.expand(raw.shape).flatten(), raw.flatten().long()] = True
+        self.ticks.add_(len(actions))
+        self.rows.add_(actions.numel())
+
+    def _settle(self) -> None:
+        """Pairs the bytes that answer best with those that show most of their values within reach of them."""
+        answers = torch.where(self.met.sum(1) >= VALUES, self._answers(), 0.0)
+        best = answers.argsort(descending=True, stable=True)[:OWN]
+        own = best[(answers[best] > 0) & (answers[best] >= LEAST_ANSWER * answers.max())]
+        if len(own) == 0:
+            return
+        others = [self._others(byte, PAIRS // len(own)) for byte in own]
+        self.own.copy_(own.repeat_interleave(PAIRS // len(own)))
+        self.other.copy_(torch.cat(others))
+        self.centres.copy_((torch.arange(BINS, device=own.device) - BINS // 2) * SPACING)
+
+    def _answers(self) -> Tensor:
+        """`[M]` the share of a byte's changes that its action explains: the correlation ratio (Fisher 1925)."""
+        mean = self.moved / self.taken.clamp(min=1).unsqueeze(1)
+        overall = self.moved.sum(0) / self.taken.sum()
+        between = (self.taken.unsqueeze(1) * (mean - overall).square()).sum(0)
+        total = self.squares - self.taken.sum() * overall.square()
+        return torch.where(total > 0, between / total.clamp(min=1.0), 0.0)
+
+    def _others(self, own: Tensor, count: int) -> Tensor:
+        """`[count]` bytes, those first that were seen with most values in the range of `own`, widened by the reach of the bins."""
+        values = self.met[own].nonzero()
+        reach = SPACING * (BINS // 2)
+        value = torch.arange(256, device=own.device)
+        near = (value >= values.min() - reach) & (value <= values.max() + reach)
+        shown = (self.met & near).sum(1)
+        shown[own] = -1
+        return shown.argsort(descending=True, stable=True)[:count]
