@@ -135,7 +135,7 @@ class MemoryClockWorld(ClockWorld):
 class MemoryClockTask(ClockTask):
     """Makes `MemoryClockWorld`s."""
 
-    observation = ObservationSpec(shape=(128,), dtype="uint8", kind="ram")
+    observation = ObservationSpec(shape=(1,), dtype="uint8", kind="ram")
     world = MemoryClockWorld
 
 

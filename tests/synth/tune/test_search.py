@@ -52,9 +52,9 @@ SPOILED = with_constants(PPO, {"clip": 2.0})
 
 
 def worth(text: str) -> float:
-    """1 at a clip of 0.1, less by the distance of its logarithm; every entropy cost above 0.05 costs besides."""
+    """1 at a clip of 0.2, less by the distance of its logarithm; every entropy cost above 0.05 costs besides."""
     values = constants_of(text)
-    return 1.0 - 0.2 * abs(math.log(values["clip"] / 0.1)) - 0.5 * (values["entropy_cost"] > 0.05)
+    return 1.0 - 0.2 * abs(math.log(values["clip"] / 0.2)) - 0.5 * (values["entropy_cost"] > 0.05)
 
 
 def constants_of(text: str) -> dict[str, float]:
@@ -127,7 +127,7 @@ def test_a_constant_without_a_meta_gradient_is_found_by_evolution_and_tested_on_
     clip = next(one for one in report.constants if one.name == "clip")
     assert not clip.has_gradient
     assert clip.how == How.CMAES
-    assert abs(math.log(clip.after / 0.1)) < abs(math.log(2.0 / 0.1)) - 1
+    assert abs(math.log(clip.after / 0.2)) < abs(math.log(2.0 / 0.2)) - 1
     assert report.comparison is not None
     assert report.comparison.word == Word.BETTER
     assert report.after.mean > report.before.mean
@@ -188,7 +188,7 @@ def test_nothing_is_changed_where_nothing_is_better(executor: Worth, tmp_path: P
 
 
 def test_what_fails_is_worth_nothing_and_the_search_goes_on(executor: Worth, tmp_path: Path) -> None:
-    executor.broken = lambda clip: 0.1 < clip < 1.5
+    executor.broken = lambda clip: 0.2 < clip < 1.5
     found = tune(bench(executor, tmp_path), SPOILED, request(method=Method.CMAES, constants=("clip",)))
     faults = [trial for trial in found.trials if trial.fault]
     assert faults
