@@ -43,8 +43,11 @@ VALUES = 16
 ACTIONS = 18
 """The most that an Atari game has."""
 
-FAR = 1e6
-"""Where centres lie before the bytes are known: every bin is empty there."""
+NOTHING = 1e-20
+"""What a bin holds below this is 0. Numbers too small for full precision make a product of matrices tens of times slower."""
+
+LARGEST = 255
+"""Difference of two bytes."""
 
 
 class Nearness(nn.Module):
@@ -55,7 +58,7 @@ class Nearness(nn.Module):
 
     own: Tensor  # [pairs] int64, the byte that the agent moves
     other: Tensor  # the same, the byte that comes near it
-    centres: Tensor  # [BINS]
+    bins: Tensor  # [2 * LARGEST + 1, BINS] what each difference is shown as, looked up, from the most negative on
     ticks: Tensor  # steps of each environment that were observed
     rows: Tensor  # steps of all
     taken: Tensor  # [ACTIONS] how often each action was
@@ -68,7 +71,7 @@ class Nearness(nn.Module):
         self.width = PAIRS * BINS
         for name in ("own", "other"):
             self.register_buffer(name, torch.zeros(PAIRS, dtype=torch.int64), persistent=False)
-        self.register_buffer("centres", torch.full((BINS,), FAR), persistent=False)
+        self.register_buffer("bins", torch.zeros(2 * LARGEST + 1, BINS), persistent=False)
         for name in ("ticks", "rows"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64), persistent=False)
         for name, shape in (("taken", (ACTIONS,)), ("moved", (ACTIONS, size)), ("squares", (size,))):
@@ -77,9 +80,8 @@ class Nearness(nn.Module):
 
     def forward(self, raw: Tensor) -> Tensor:
         """`[N, width]` in the buffers' precision."""
-        bytes_ = raw.to(self.centres.dtype)
-        apart = bytes_.index_select(-1, self.other) - bytes_.index_select(-1, self.own)
-        return HEIGHT * torch.exp(-(((apart.unsqueeze(-1) - self.centres) / SPACING) ** 2)).flatten(-2)
+        apart = raw.index_select(-1, self.other).to(torch.int32) - raw.index_select(-1, self.own)
+        return nn.functional.embedding(apart + LARGEST, self.bins).flatten(-2)
 
     @torch.no_grad()
     def observe(self, raw: Tensor, actions: Tensor) -> None:
@@ -115,7 +117,7 @@ class Nearness(nn.Module):
         others = [self._others(byte, PAIRS // len(own)) for byte in own]
         self.own.copy_(own.repeat_interleave(PAIRS // len(own)))
         self.other.copy_(torch.cat(others))
-        self.centres.copy_((torch.arange(BINS, device=own.device) - BINS // 2) * SPACING)
+        self.bins.copy_(soft_bins(own.device))
 
     def _answers(self) -> Tensor:
         """`[M]` the share of a byte's changes that its action explains: the correlation ratio (Fisher 1925)."""
@@ -134,3 +136,11 @@ class Nearness(nn.Module):
         shown = (self.met & near).sum(1)
         shown[own] = -1
         return shown.argsort(descending=True, stable=True)[:count]
+
+
+def soft_bins(device: torch.device) -> Tensor:
+    """`[2 * LARGEST + 1, BINS]` radial basis functions of every difference there can be."""
+    apart = torch.arange(-LARGEST, LARGEST + 1, device=device)
+    centres = (torch.arange(BINS, device=device) - BINS // 2) * SPACING
+    bins = HEIGHT * torch.exp(-(((apart.unsqueeze(1) - centres) / SPACING) ** 2))
+    return torch.where(bins < NOTHING, 0.0, bins)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sandbox.agents.nearness import BINS, HEIGHT, PAIRS, ROWS, SPACING, TICKS, Nearness
+from sandbox.agents.nearness import BINS, HEIGHT, PAIRS, ROWS, SPACING, TICKS, Nearness, soft_bins
 from sandbox.tasks.registry import make_task
 
 PLACE, THING, CLOCK, STICK = 3, 7, 11, 13
@@ -57,6 +57,12 @@ def test_the_bins_are_radial_basis_functions_of_the_difference() -> None:
     assert apart[MIDDLE + 1] == 1
     assert [float(together[MIDDLE + k]) for k in (-1, 1, 2)] == pytest.approx([math.exp(-1), math.exp(-1), math.exp(-4)])
     assert float(apart[MIDDLE]) == pytest.approx(math.exp(-1))
+
+
+def test_bins_hold_no_number_that_is_slow_to_multiply() -> None:
+    bins = soft_bins(torch.device("cpu"))
+    assert not ((bins != 0) & (bins < torch.finfo(torch.float32).tiny)).any()
+    assert (bins[0] == 0).all()
 
 
 @pytest.mark.parametrize(("ticks", "worlds"), [(TICKS - 1, 64), (TICKS, ROWS // TICKS - 1)])
