@@ -29,7 +29,7 @@ BINS = 9
 """Centres on both sides of 0: nearness ends some 30 away."""
 
 HEIGHT = 2.0
-"""Of a bin, where it is full. Most are empty most of the time: at a height of 1 the bytes beside them, of variance 1, drown them."""
+"""Of a bin, where it is full. Most are empty most of the time, and the bytes beside them have a variance of 1."""
 
 ROWS, TICKS = 2048, 128
 """So much play is looked at, in steps of all environments and of each: games often begin with a second in which nothing answers."""
