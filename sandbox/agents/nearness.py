@@ -19,8 +19,8 @@ OWN = 2
 LEAST_ANSWER = 0.25
 """Of the best: a second byte that answers less than that is another thing."""
 
-PAIRS = 32
-"""Differences that are shown."""
+OTHERS = 16
+"""The most bytes whose difference to one of these is shown: places are few, and what else there is would only be in the way."""
 
 SPACING = 6.0
 """Between the centres of neighbouring bins, and the width of each, in the units that memory has, which are mostly pixels."""
@@ -36,6 +36,9 @@ ROWS, TICKS = 2048, 128
 
 JUMP = 24
 """A byte that changes by more wrapped around, was drawn anew, or holds no place at all."""
+
+MOST_JUMPS = 0.5
+"""Of a byte's changes: one that jumps more often holds no place. Nothing can come near random numbers, bits, or digits in one byte."""
 
 VALUES = 16
 """A byte with fewer holds no place that one could move along."""
@@ -58,30 +61,36 @@ class Nearness(nn.Module):
 
     own: Tensor  # [pairs] int64, the byte that the agent moves
     other: Tensor  # the same, the byte that comes near it
+    zero: Tensor  # the same, int32, the row of `bins` for no difference: `LARGEST`, or 0, which is empty, for a pair that is not used
     bins: Tensor  # [2 * LARGEST + 1, BINS] what each difference is shown as, looked up, from the most negative on
     ticks: Tensor  # steps of each environment that were observed
     rows: Tensor  # steps of all
     taken: Tensor  # [ACTIONS] how often each action was
     moved: Tensor  # [ACTIONS, M] sums of the changes that followed it
     squares: Tensor  # [M] sum of their squares
+    changes: Tensor  # [M] how often a byte changed
+    jumps: Tensor  # [M] and by more than `JUMP`
     met: Tensor  # [M, 256] which values a byte was seen to have
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.width = PAIRS * BINS
-        for name in ("own", "other"):
-            self.register_buffer(name, torch.zeros(PAIRS, dtype=torch.int64), persistent=False)
-        self.register_buffer("bins", torch.zeros(2 * LARGEST + 1, BINS), persistent=False)
+        pairs = OWN * OTHERS
+        self.width = pairs * BINS
+        for name, dtype in (("own", torch.int64), ("other", torch.int64), ("zero", torch.int32)):
+            self.register_buffer(name, torch.zeros(pairs, dtype=dtype), persistent=False)
+        self.register_buffer("bins", soft_bins(), persistent=False)
         for name in ("ticks", "rows"):
             self.register_buffer(name, torch.zeros((), dtype=torch.int64), persistent=False)
-        for name, shape in (("taken", (ACTIONS,)), ("moved", (ACTIONS, size)), ("squares", (size,))):
+        for name, shape in (("taken", (ACTIONS,)), ("moved", (ACTIONS, size))):
             self.register_buffer(name, torch.zeros(shape), persistent=False)
+        for name in ("squares", "changes", "jumps"):
+            self.register_buffer(name, torch.zeros(size), persistent=False)
         self.register_buffer("met", torch.zeros(size, 256, dtype=torch.bool), persistent=False)
 
     def forward(self, raw: Tensor) -> Tensor:
         """`[N, width]` in the buffers' precision."""
         apart = raw.index_select(-1, self.other).to(torch.int32) - raw.index_select(-1, self.own)
-        return nn.functional.embedding(apart + LARGEST, self.bins).flatten(-2)
+        return nn.functional.embedding(apart + self.zero, self.bins).flatten(-2)
 
     @torch.no_grad()
     def observe(self, raw: Tensor, actions: Tensor) -> None:
@@ -97,7 +106,10 @@ class Nearness(nn.Module):
 
     def _count(self, raw: Tensor, actions: Tensor) -> None:
         change = (raw[1:].to(self.moved.dtype) - raw[:-1].to(self.moved.dtype)).flatten(0, 1)
-        change = torch.where(change.abs() <= JUMP, change, 0.0)
+        jumped = change.abs() > JUMP
+        self.changes.add_((change != 0).sum(0))
+        self.jumps.add_(jumped.sum(0))
+        change = torch.where(jumped, 0.0, change)
         took = nn.functional.one_hot(actions.flatten(), ACTIONS).to(change.dtype)
         self.taken.add_(took.sum(0))
         self.moved.add_(took.T @ change)
@@ -109,15 +121,15 @@ class Nearness(nn.Module):
 
     def _settle(self) -> None:
         """Pairs the bytes that answer best with those that show most of their values within reach of them."""
-        answers = torch.where(self.met.sum(1) >= VALUES, self._answers(), 0.0)
+        places = self.jumps <= MOST_JUMPS * self.changes
+        answers = torch.where(places & (self.met.sum(1) >= VALUES), self._answers(), 0.0)
         best = answers.argsort(descending=True, stable=True)[:OWN]
         own = best[(answers[best] > 0) & (answers[best] >= LEAST_ANSWER * answers.max())]
-        if len(own) == 0:
-            return
-        others = [self._others(byte, PAIRS // len(own)) for byte in own]
-        self.own.copy_(own.repeat_interleave(PAIRS // len(own)))
-        self.other.copy_(torch.cat(others))
-        self.bins.copy_(soft_bins(own.device))
+        for number, byte in enumerate(own):
+            pairs = slice(number * OTHERS, (number + 1) * OTHERS)
+            self.own[pairs] = byte
+            self.other[pairs] = self._others(byte, places)
+            self.zero[pairs] = LARGEST
 
     def _answers(self) -> Tensor:
         """`[M]` the share of a byte's changes that its action explains: the correlation ratio (Fisher 1925)."""
@@ -127,20 +139,20 @@ class Nearness(nn.Module):
         total = self.squares - self.taken.sum() * overall.square()
         return torch.where(total > 0, between / total.clamp(min=1.0), 0.0)
 
-    def _others(self, own: Tensor, count: int) -> Tensor:
-        """`[count]` bytes, those first that were seen with most values in the range of `own`, widened by the reach of the bins."""
+    def _others(self, own: Tensor, places: Tensor) -> Tensor:
+        """`[OTHERS]` places, those first that were seen with most values in the range of `own`, widened by the reach of the bins."""
         values = self.met[own].nonzero()
         reach = SPACING * (BINS // 2)
         value = torch.arange(256, device=own.device)
         near = (value >= values.min() - reach) & (value <= values.max() + reach)
-        shown = (self.met & near).sum(1)
+        shown = torch.where(places, (self.met & near).sum(1), -1)
         shown[own] = -1
-        return shown.argsort(descending=True, stable=True)[:count]
+        return shown.argsort(descending=True, stable=True)[:OTHERS]
 
 
-def soft_bins(device: torch.device) -> Tensor:
-    """`[2 * LARGEST + 1, BINS]` radial basis functions of every difference there can be."""
-    apart = torch.arange(-LARGEST, LARGEST + 1, device=device)
-    centres = (torch.arange(BINS, device=device) - BINS // 2) * SPACING
+def soft_bins() -> Tensor:
+    """`[2 * LARGEST + 1, BINS]` radial basis functions of every difference there can be; the outermost rows are empty."""
+    apart = torch.arange(-LARGEST, LARGEST + 1)
+    centres = (torch.arange(BINS) - BINS // 2) * SPACING
     bins = HEIGHT * torch.exp(-(((apart.unsqueeze(1) - centres) / SPACING) ** 2))
     return torch.where(bins < NOTHING, 0.0, bins)

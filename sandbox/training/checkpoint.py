@@ -27,7 +27,7 @@ from sandbox.training.replay import RingState
 RESTART_STEPS = 500_000
 """Agent steps between two restarts, some minutes of Atari. Part of what a result is: changing it changes long trainings' numbers."""
 
-VERSION = 4
+VERSION = 5
 
 
 class Checkpoint(TypedDict):

@@ -11,19 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sandbox.agents.nearness import BINS, HEIGHT, PAIRS, ROWS, SPACING, TICKS, Nearness, soft_bins
+from sandbox.agents.nearness import BINS, HEIGHT, OTHERS, OWN, ROWS, SPACING, TICKS, Nearness, soft_bins
 from sandbox.tasks.registry import make_task
 
-PLACE, THING, CLOCK, STICK = 3, 7, 11, 13
+PLACE, THING, CLOCK, STICK, NOISE = 3, 7, 11, 13, 17
 MIDDLE = BINS // 2
 
 
 def play(ticks: int = TICKS, worlds: int = 16, answers: bool = True, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Bytes `[ticks+1, worlds, 40]` and actions: one byte walks by the action, one falls, one counts, one shows the stick."""
+    """Bytes `[ticks+1, worlds, 40]` and actions: one byte walks by the action, one falls, one counts, one shows the stick, one is noise."""
     draw = torch.Generator().manual_seed(seed)
     actions = torch.randint(3, (ticks, worlds), generator=draw)
     walk = actions if answers else torch.randint(3, (ticks, worlds), generator=draw)
     raw = torch.zeros(ticks + 1, worlds, 40, dtype=torch.uint8)
+    raw[..., NOISE] = torch.randint(256, (ticks + 1, worlds), generator=draw).to(torch.uint8)
     place = torch.full((worlds,), 60)
     for t in range(ticks + 1):
         raw[t, :, PLACE] = place.to(torch.uint8)
@@ -41,10 +42,28 @@ def settled(**which: object) -> Nearness:
     return nearness
 
 
+def paired(nearness: Nearness) -> tuple[list[int], list[int]]:
+    """Both sides of the pairs that are used."""
+    used = nearness.zero > 0
+    return nearness.own[used].tolist(), nearness.other[used].tolist()
+
+
 def test_what_walks_by_the_action_is_found_and_paired_with_what_comes_near() -> None:
+    own, others = paired(settled())
+    assert own == OTHERS * [PLACE]
+    assert others[:2] == [THING, CLOCK]
+
+
+def test_pairs_that_are_not_used_show_nothing() -> None:
+    shown = settled()(play()[0].flatten(0, 1)).unflatten(1, (OWN, OTHERS * BINS))
+    assert shown[:, 0].any()
+    assert not shown[:, 1].any()
+
+
+def test_what_mostly_jumps_is_no_place_however_often_it_is_near() -> None:
     nearness = settled()
-    assert nearness.own.unique().tolist() == [PLACE]
-    assert nearness.other[:3].tolist() == [THING, CLOCK, STICK]
+    assert not {STICK, NOISE} & set(paired(nearness)[1])
+    assert int(nearness.met[NOISE].sum()) > 240
 
 
 def test_the_bins_are_radial_basis_functions_of_the_difference() -> None:
@@ -52,7 +71,7 @@ def test_the_bins_are_radial_basis_functions_of_the_difference() -> None:
     raw = torch.zeros(2, 40, dtype=torch.uint8)
     raw[0, PLACE], raw[0, THING] = 50, 50
     raw[1, PLACE], raw[1, THING] = 50, 50 + int(SPACING)
-    together, apart = nearness(raw).view(2, PAIRS, BINS)[:, 0] / HEIGHT
+    together, apart = nearness(raw).view(2, OWN * OTHERS, BINS)[:, 0] / HEIGHT
     assert together[MIDDLE] == 1
     assert apart[MIDDLE + 1] == 1
     assert [float(together[MIDDLE + k]) for k in (-1, 1, 2)] == pytest.approx([math.exp(-1), math.exp(-1), math.exp(-4)])
@@ -60,7 +79,7 @@ def test_the_bins_are_radial_basis_functions_of_the_difference() -> None:
 
 
 def test_bins_hold_no_number_that_is_slow_to_multiply() -> None:
-    bins = soft_bins(torch.device("cpu"))
+    bins = soft_bins()
     assert not ((bins != 0) & (bins < torch.finfo(torch.float32).tiny)).any()
     assert (bins[0] == 0).all()
 
@@ -122,5 +141,6 @@ def test_in_games_the_player_is_found_and_what_it_must_meet(game: str) -> None:
         worlds.close()
     nearness = Nearness(128)
     nearness.observe(torch.stack(raw), actions)
-    assert set(nearness.own.tolist()) == own
-    assert others <= set(nearness.other.tolist())
+    found, near = map(set, paired(nearness))
+    assert found == own
+    assert others <= near
