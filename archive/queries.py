@@ -135,7 +135,11 @@ SELECT COALESCE(MAX(number) + 1, 0), COUNT(*) FILTER (WHERE stage = {AGAIN}), MA
 FROM results WHERE campaign = ?
 """
 
-MIGRATIONS = "SELECT COUNT(DISTINCT number || ' ' || island), MAX(since) FROM standings WHERE campaign = ? AND native = 0"
+# One that came is a standing more whenever it is evaluated again: only the first says when it came.
+MIGRATIONS = """
+SELECT COUNT(*), MAX(came)
+FROM (SELECT MIN(since) AS came FROM standings WHERE campaign = ? AND native = 0 GROUP BY number, island)
+"""
 
 RACES = """
 SELECT COUNT(*), COUNT(*) FILTER (WHERE saved > 0), TOTAL(n), TOTAL(saved), TOTAL(device_seconds) FROM evaluations WHERE campaign = ?

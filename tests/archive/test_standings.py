@@ -133,6 +133,7 @@ def test_a_lower_score_is_known_on_every_island(archive: SqliteArchive) -> None:
     assert (held(archive, 0), held(archive, 1)) == (ids(0), ids(0))
     tell(archive, again(2, 0, 0.1))
     assert (held(archive, 0), held(archive, 1)) == (ids(1), ids(1)), "0 was better than what had come, and is so no more"
+    assert (archive.activity("c", 2).migrations, archive.activity("c", 2).last_migration) == (2, 2), "nobody came with the score"
 
 
 def test_activity_counts(archive: SqliteArchive) -> None:

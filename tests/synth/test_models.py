@@ -99,7 +99,8 @@ def check_funnel(archive: SqliteArchive) -> None:
     funnel = archive.funnel("c", ("low", "high"))
     refused = archive.refusals("c")
     assert funnel["proposed"] == sum(proposal.again is None for proposal in archive.proposals("c", 0))
-    assert refused["parse: no-program"] > 0
+    prose = [reply for reply in replies(archive) if reply.operator != "insights" and find_program(reply.text) is None]
+    assert refused.get("parse: no-program", 0) == len(prose)
     assert funnel["proposed"] - funnel["parsed"] == sum(count for why, count in refused.items() if why.startswith("parse"))
     assert funnel["sensible"] - funnel["novel"] == refused["novelty: duplicate"]
     counts = {(row.proposer, row.operator): row.proposed for row in archive.operators("c")}

@@ -41,17 +41,17 @@ def random_run(task: str, seed: int) -> TrainJob:
     return TrainJob(rule="random", task=task, steps=100, seed=seed)
 
 
+def command_line(pid: int) -> bytes:
+    """What a process was started with; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def processes_with(mark: str) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if mark.encode() in command:
-                found.append(int(entry.name))
-    return found
+    others = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
+    return [pid for pid in others if mark.encode() in command_line(pid)]
 
 
 def descendants(pid: int) -> set[int]:

@@ -5,14 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sandbox.errors import WorkerLost
 from sandbox.execution.local import LocalExecutor
 from sandbox.records import DescribeJob, Limits, TaskSettings, TrainJob
-from tests.sandbox.execution.test_contract import ROOT, descendants, eventually, misbehaving, processes_with
+from tests.sandbox.execution.test_contract import ROOT, command_line, descendants, eventually, misbehaving, processes_with
 
 LIMITS = Limits(seconds=60)
 
@@ -27,7 +26,7 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
 
 
 def zygotes() -> set[int]:
-    return {pid for pid in descendants(os.getpid()) if b"sandbox.execution.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+    return {pid for pid in descendants(os.getpid()) if b"sandbox.execution.zygote" in command_line(pid)}
 
 
 def test_a_lost_zygote_is_replaced_and_its_jobs_run_again(executor: LocalExecutor) -> None:
