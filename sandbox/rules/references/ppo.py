@@ -6,7 +6,7 @@ Schulman et al., "Proximal policy optimization algorithms", 2017; advantages aft
 """
 
 HEADS = {"logits": "A", "value": 1}
-CONSTANTS = {"discount": 0.99, "gae_lambda": 0.95, "clip": 0.2, "entropy_cost": 0.003, "value_cost": 0.5}
+CONSTANTS = {"discount": 0.99, "gae_lambda": 0.95, "clip": 0.2, "entropy_cost": 0.01, "value_cost": 0.5}
 TRAINING = {"epochs": 4, "minibatches": 4, "learning_rate": 2.5e-3}
 
 

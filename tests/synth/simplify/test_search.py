@@ -43,7 +43,7 @@ from tests.synth.doubles import ArithmeticExecutor
 
 SHAPES = (SHAPE, Shape(32, 4, 3))
 RUNG = Rung(name="simplify", tasks=("probe:catch",), steps=10, seeds=4)
-PPO = reference_text("ppo").replace('"entropy_cost": 0.003', '"entropy_cost": 0.0123, "nothing_cost": 0.3')
+PPO = reference_text("ppo").replace('"entropy_cost": 0.01', '"entropy_cost": 0.0123, "nothing_cost": 0.3')
 PPO = f"""{PPO[: PPO.index("    return -surrogate")]}    return (
         c.nothing_cost * rl.normalize(traj.rewards)
         + 0.0 * traj.online.value[:-1]
