@@ -51,23 +51,26 @@ def spec(steps: int = 60) -> BaselineSpec:
     )
 
 
-def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
-    MetaTraining(spec(), tmp_path / "whole").run()
+def test_a_killed_run_goes_on_to_the_same_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.baseline.training.ENTER_EVERY", 25)
+    short = spec(steps=30)
+    MetaTraining(short, tmp_path / "whole").run()
     code = (
-        "import os, signal, sys; from pathlib import Path\n"
+        "import os, signal, sys; from pathlib import Path; from archive.baseline import training\n"
         "from archive.baseline.spec import BaselineSpec; from archive.baseline.training import MetaTraining\n"
-        "die = lambda point: point.step == 53 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "training.ENTER_EVERY = 25\n"
+        "die = lambda point: point.step == 28 and os.kill(os.getpid(), signal.SIGKILL)\n"
         "MetaTraining(BaselineSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])).run(die)\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code, spec().model_dump_json(), str(tmp_path / "killed")], check=False)
+    killed = subprocess.run([sys.executable, "-c", code, short.model_dump_json(), str(tmp_path / "killed")], check=False)
     assert killed.returncode == -signal.SIGKILL
     with (tmp_path / "killed" / "curves.jsonl").open("a") as curves:
-        curves.write('{"step": 54, "lo')  # as a kill in the middle of a line leaves it
-    resumed = MetaTraining(spec(), tmp_path / "killed")
-    assert resumed.step == 50
+        curves.write('{"step": 29, "lo')  # as a kill in the middle of a line leaves it
+    resumed = MetaTraining(short, tmp_path / "killed")
+    assert resumed.step == 25
     assert resumed.settled == WATCHED, "what came before the kill is remembered"
     resumed.run()
-    for name in ("curves.jsonl", "network-20.safetensors", "network-60.safetensors", "network.safetensors"):
+    for name in ("curves.jsonl", "network-20.safetensors", "network.safetensors"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert read_curve(tmp_path / "whole" / "network-20.safetensors").steps == 20, "what is kept on the way is of its moment"
 
@@ -157,6 +160,7 @@ def test_a_population_settles_when_gradients_have_grown(tmp_path: Path) -> None:
     assert {group.learner.costs.policy_entropy for group in training.groups} == {base.meta.settled_policy_entropy}
 
 
+@pytest.mark.slow
 def test_recording_changes_no_bit(tmp_path: Path) -> None:
     small = spec(steps=2)
     recorded = small.model_copy(update={"meta": small.meta.model_copy(update={"recorded": True})})
