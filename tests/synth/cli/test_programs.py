@@ -176,7 +176,7 @@ def test_evaluate_of_a_refused_file_says_what_check_says(tmp_path: Path) -> None
 
 
 def test_a_check_that_takes_too_long_ends_as_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "CHECK_SECONDS", 0.5)
+    monkeypatch.setattr(programs, "CHECK_SECONDS", 0.05)
     report = programs.check_text(Source("-", reference_text("ppo")), [], unsafe=True)
     assert report.refusal is not None
     assert report.refusal.code == "time-limit"
