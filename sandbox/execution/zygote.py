@@ -3,8 +3,7 @@
 Its standard input is the control socket. For every job the parent sends one byte and three descriptors over it: the job's data socket,
 its status socket, and its log. On the status socket the zygote says `{"pid": …}` and at the end `{"status": …, "oom_killed": …}`;
 anything the parent sends there, and its closing, kills the job. The end of the control socket, the parent's death included, kills every
-job and the zygote itself. It runs no job, no code of a user's, no torch operation that needs threads, and no thread of its own. What
-would make later jobs faster but takes seconds, its chores, it does one at a time while nobody wants anything.
+job and the zygote itself. It runs no job, no code of a user's, no torch operation that needs threads, and no thread of its own.
 
 Started as `python -m sandbox.execution.zygote ENVS TASK…`, the arguments being `child.warm`'s, it serves an executor's jobs; the sandbox
 has one that forks tracers (`sandbox.isolation.nursery`).
@@ -21,8 +20,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -31,11 +29,6 @@ from sandbox.execution import limits
 
 Live: TypeAlias = Callable[[socket.socket, int, int], None]
 """What a forked process does with its data socket, its log and the zygote's process id. It never returns."""
-
-Chore: TypeAlias = Callable[[], None]
-
-IDLE_SECONDS = 0.1
-"""Without news, after which a chore is begun: the first job comes a moment after the zygote has said that it is ready."""
 
 
 @dataclass
@@ -48,12 +41,11 @@ class Running:
 
 
 class Zygote:
-    """The loop: fork on request, tell of ends, kill on demand, and a chore where there is time."""
+    """The loop: fork on request, tell of ends, kill on demand."""
 
-    def __init__(self, control: socket.socket, live: Live, chores: Iterable[Chore] = ()) -> None:
+    def __init__(self, control: socket.socket, live: Live) -> None:
         self.control = control
         self._live = live
-        self._chores = deque(chores)
         self.jobs: dict[int, Running] = {}
         self.wakeup, wakeup = socket.socketpair()
         self.wakeup.setblocking(False)
@@ -68,18 +60,14 @@ class Zygote:
     def serve(self) -> None:
         """Runs until the parent is gone."""
         try:
-            while self.turn():
+            while self._turn():
                 pass
         finally:
             self._end()
 
-    def turn(self) -> bool:
-        """Handles what has happened, or does a chore; False once the parent is gone."""
-        news = self.selector.select(IDLE_SECONDS if self._chores else None)
-        if not news and self._chores:
-            self._chores.popleft()()
-            share_pages()
-        for key, _ in news:
+    def _turn(self) -> bool:
+        """Handles what has happened; False once the parent is gone."""
+        for key, _ in self.selector.select():
             if key.fileobj is self.control:
                 if not self._accept():
                     return False
@@ -192,17 +180,12 @@ def claim_control() -> socket.socket:
     return control
 
 
-def share_pages() -> None:
-    """Keeps the collector of the children from touching, and so copying, what they share with this process."""
-    gc.collect()
-    gc.freeze()
-
-
-def serve(control: socket.socket, live: Live, chores: Iterable[Chore] = ()) -> None:
+def serve(control: socket.socket, live: Live) -> None:
     """Says that everything is loaded, and forks until the parent is gone."""
-    share_pages()
+    gc.collect()
+    gc.freeze()  # keeps the collector of the children from touching, and so copying, the shared pages
     control.sendall(b"r")  # ready
-    Zygote(control, live, chores).serve()
+    Zygote(control, live).serve()
 
 
 def main() -> None:

@@ -1,5 +1,4 @@
-"""The sandbox's fork server: imports torch and traces programs of ours once, then forks a tracer for every job, in milliseconds. Large
-ones it traces when nobody wants a tracer: the first job of a pool need not wait for what makes later ones faster.
+"""The sandbox's fork server: imports torch and traces programs of ours once, then forks a tracer for every job, in milliseconds.
 
 It never sees a program: text goes from the parent to the forked tracer alone, over a socket that this process has closed, and nothing
 comes back here but the tracer's exit status. A tracer is used once, so no program ever meets what another one has touched.
@@ -14,14 +13,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from functools import partial
 
 from sandbox.execution import limits
 from sandbox.execution.zygote import claim_control, serve
 from sandbox.isolation import tracer
 from sandbox.isolation.namespaces import go_on_alone
 from sandbox.isolation.warm_up import rehearse
-from sandbox.language.gates import GATE_SHAPES
 
 ALONE = "--alone" in sys.argv[1:]
 
@@ -44,8 +41,8 @@ def main() -> None:
     """Warms up and serves."""
     control = claim_control()
     limits.adopt_orphans()
-    tracer.warm_up()
-    serve(control, live, [partial(rehearse, name, (shape,)) for name in tracer.LARGE for shape in GATE_SHAPES])
+    tracer.warm_up(tracer.LARGE)
+    serve(control, live)
 
 
 if __name__ == "__main__":

@@ -65,14 +65,15 @@ def live(source: int, wire: int, rehearsals: Sequence[str] = ()) -> None:
     os._exit(0)  # no exit handler that the program may have left behind
 
 
-def warm_up() -> None:
-    """Imports torch and traces one tiny program, so that a job finds everything loaded."""
+def warm_up(more: Sequence[str] = ()) -> None:
+    """Imports torch and traces one tiny program, so that a job finds everything loaded, then `more` of ours."""
     import torch
 
     torch.set_num_threads(1)
     from sandbox.isolation.warm_up import rehearse
 
-    rehearse(TINY)
+    for name in (TINY, *more):
+        rehearse(name)
 
 
 def _rehearse(names: Sequence[str], source: int) -> None:

@@ -7,8 +7,6 @@ pages which every trace writes are its own already.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sandbox.language.gates import GATE_SHAPES
 from sandbox.language.program import parse
 from sandbox.language.trace import trace_reply
@@ -42,11 +40,12 @@ PROGRAM = Program(
 )
 
 
-def rehearse(name: str, shapes: Sequence[Shape] = GATE_SHAPES) -> None:
-    """Traces the reference `name` at these shapes, or the tiny program where it is empty, and throws the graphs away.
+def rehearse(name: str) -> None:
+    """Traces the reference `name`, or the tiny program where it is empty, and throws the graph away.
 
     Raises RuntimeError if a program that is known to be good does not trace: then the machinery is broken.
     """
-    reply = trace_reply(parse(reference_text(name)), shapes, seed=0) if name else trace_reply(PROGRAM, SHAPES, seed=0)
+    program, shapes = (parse(reference_text(name)), GATE_SHAPES) if name else (PROGRAM, SHAPES)
+    reply = trace_reply(program, shapes, seed=0)
     if '"graphs"' not in reply:
         raise RuntimeError(f"the warm-up program was refused: {reply}")
